@@ -1,0 +1,49 @@
+# Every recipe of the project; CI calls these and no others.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+CARGO ?= cargo
+FMT := $(CARGO) fmt --all -- --config-path .ci/rustfmt.toml
+
+.PHONY: help setup fmt lint test test-pure test-lives generate check-generated bench mutants fuzz advisories ci
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## installs what the tests need and the machine lacks (Debian packages, cargo tools)
+	.ci/setup
+
+fmt: ## formats the source
+	$(FMT)
+
+lint: ## format, clippy pedantic, dependency rules
+	$(FMT) --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy -p mailward --no-default-features --lib --locked -- -D warnings
+	cargo-deny --config .ci/deny.toml check bans licenses sources
+
+test-pure: ## the pure half alone: no tokio, no socket, no process, no clock
+	$(CARGO) test -p mailward --no-default-features --locked
+
+test: setup ## every test, with real Dovecot, Postfix and nginx
+	.ci/test
+
+generate: ## writes every generated file anew (schema, man pages, completions, reference, OpenAPI)
+	.ci/generate
+
+check-generated: ## fails when a generated file is not what the source says
+	.ci/generate --check
+
+bench: ## crash to restart, start of 1,000, idle cost, memory: beside a bare C loop and six peers
+	.ci/bench
+
+mutants: ## changes planner and policy in every way cargo-mutants knows; each survivor needs a reason
+	.ci/mutants
+
+fuzz: ## fuzzes every parser for a bounded time
+	.ci/fuzz
+
+advisories: ## known vulnerabilities (needs a network)
+	cargo-deny --config .ci/deny.toml check advisories
+
+ci: ## what CI runs
+	.ci/run
