@@ -1,1 +1,14 @@
 //! Mailward keeps the services of a mail server in the state that one document declares.
+//!
+//! ```text
+//! sources  ──► Desired  ┐
+//! observers ─► Observed ┼─► plan(&Desired, &Observed, &History, Now) ─► steps, reasons, wake ─► execute
+//! ledger ────► History  ┘             (an outcome comes back only as a fact of the next turn)
+//! ```
+//!
+//! The first block of modules is pure: no clock, socket, file or process; it is all that compiles without the feature
+//! `agent`. The second block touches the world.
+
+pub mod desired;
+pub mod model;
+pub mod plan;

@@ -1,0 +1,22 @@
+//! A short value that differs when what it stands for differs.
+
+use serde::{Deserialize, Serialize};
+
+/// A 64-bit fingerprint of a piece of a declaration or of a file's content (FNV-1a). It is kept in the ledger across
+/// agent versions, so it must not depend on the standard library's unstable hasher.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fingerprint(pub u64);
+
+impl Fingerprint {
+    /// Of a sequence of bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(0xcbf2_9ce4_8422_2325).and(bytes)
+    }
+
+    /// This one continued with more bytes; the order matters.
+    #[must_use]
+    pub fn and(self, bytes: &[u8]) -> Self {
+        Self(bytes.iter().fold(self.0, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)))
+    }
+}
