@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::Name;
-
 /// Everything needed to run one service. Kept in the ledger beside a running process, so that a service removed from
 /// the document is stopped by the declaration it was started with ([R19]).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -64,7 +62,7 @@ pub struct Limits {
 /// How a service says that it is ready.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Readiness {
-    /// `READY=1` on the socket of `NOTIFY_SOCKET` (sd_notify(3)).
+    /// `READY=1` on the socket of `NOTIFY_SOCKET` (`sd_notify(3)`).
     Notify,
     /// Every enabled listener accepts and greets as its protocol demands.
     Probe,

@@ -87,7 +87,7 @@ pub enum Seen {
         /// The incarnation.
         incarnation: Incarnation,
     },
-    /// It lives and recovers (a store's second pid-file line `init`, or an sd_notify STATUS that begins so): it is
+    /// It lives and recovers (a store's second pid-file line `init`, or an `sd_notify` STATUS that begins so): it is
     /// reported, never timed out ([R1]).
     Recovering {
         /// The incarnation.
