@@ -10,5 +10,9 @@
 //! `agent`. The second block touches the world.
 
 pub mod desired;
+pub mod engine;
+pub mod history;
 pub mod model;
+pub mod observed;
 pub mod plan;
+pub mod policy;
