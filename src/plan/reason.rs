@@ -29,6 +29,8 @@ pub enum Reason {
         /// When it counts as failed.
         ready_by: Boot,
     },
+    /// It is not ready in time, and that is only reported: everything automatic is suspended, or nobody watches.
+    Overdue,
     /// It lives and recovers; that may take as long as it takes ([R1]).
     Recovering,
     /// What it depends on is not ready ([R1]).
@@ -212,6 +214,7 @@ impl Reason {
             Self::Looking => "is being looked at".to_owned(),
             Self::Spawning => "is being started".to_owned(),
             Self::Starting { ready_by } => format!("starts: has until {ready_by} to be ready"),
+            Self::Overdue => "is not ready in time; only reported: suspended, or the watcher is disabled".to_owned(),
             Self::Recovering => "recovers: reported, never timed out".to_owned(),
             Self::WaitsForDependency(other) => format!("waits for {} to be ready", name(other)),
             Self::WaitsForPeer(other) => format!("waits for {} of its group to be gone", name(other)),
