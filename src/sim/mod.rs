@@ -4,7 +4,11 @@
 //! hundred thousand lives. The engine that runs on it is the agent's own.
 
 mod host;
+mod play;
+mod scenario;
 mod unfold;
 
 pub use host::{Behaviour, Host};
+pub use play::{Reader, play};
+pub use scenario::{Incident, Scenario, ScenarioError};
 pub use unfold::{Unfolded, unfold};
