@@ -17,3 +17,7 @@ pub mod observed;
 pub mod plan;
 pub mod policy;
 pub mod sim;
+pub mod status;
+
+#[cfg(feature = "agent")]
+pub mod agent;

@@ -240,6 +240,7 @@ impl Engine {
             marks.restarted_at = restarted_at;
             marks.files = files;
             marks.spawned_at = now.boot;
+            marks.spawned_wall = now.wall;
         }
         marks.used = marks.used.max(incarnation);
         marks.ended = Incarnation(incarnation.0.saturating_sub(1));

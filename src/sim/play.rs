@@ -44,23 +44,20 @@ pub fn play(scenario: &Scenario, read: &Reader<'_>) -> Result<String, String> {
     let mut waiting = scenario.timeline.iter().peekable();
     for _ in 0..TURNS {
         let Some(limit) = waiting.peek().map(|(at, _)| *at) else { return Ok(stage.text) };
-        match stage.next_at().filter(|at| *at < limit) {
-            Some(at) => {
-                stage.now.boot = at.max(stage.now.boot);
-                stage.turn();
-            }
-            None => {
-                stage.now.boot = limit.max(stage.now.boot);
-                while let Some((_, incident)) = waiting.next_if(|(at, _)| *at == limit) {
-                    stage.happens(incident);
-                    if matches!(incident, Incident::Reboot) {
-                        stage.now.boot = Boot(0);
-                        break;
-                    }
-                }
-                stage.turn();
+        if let Some(at) = stage.next_at().filter(|at| *at < limit) {
+            stage.now.boot = at.max(stage.now.boot);
+            stage.turn();
+            continue;
+        }
+        stage.now.boot = limit.max(stage.now.boot);
+        while let Some((_, incident)) = waiting.next_if(|(at, _)| *at == limit) {
+            stage.happens(incident);
+            if matches!(incident, Incident::Reboot) {
+                stage.now.boot = Boot(0);
+                break;
             }
         }
+        stage.turn();
     }
     Err(format!("{}the play never comes to rest", stage.text))
 }
