@@ -21,3 +21,7 @@ pub mod status;
 
 #[cfg(feature = "agent")]
 pub mod agent;
+#[cfg(feature = "agent")]
+pub mod clock;
+#[cfg(feature = "agent")]
+pub mod ledger;
