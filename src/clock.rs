@@ -49,7 +49,12 @@ impl Alarm {
     pub fn new() -> io::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Boottime, flags)?;
-        Ok(Self { timer: AsyncFd::register(timer)?, set: None })
+        #[expect(
+            deprecated,
+            reason = "its successor is unsafe for types that lie about their descriptor; OwnedFd does not"
+        )]
+        let timer = AsyncFd::new(timer)?;
+        Ok(Self { timer, set: None })
     }
 
     /// Sets it; none takes it back. Setting what is set costs nothing.
