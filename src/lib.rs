@@ -12,3 +12,4 @@
 pub mod desired;
 pub mod model;
 pub mod plan;
+pub mod protocol;
