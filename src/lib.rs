@@ -13,3 +13,6 @@ pub mod desired;
 pub mod model;
 pub mod plan;
 pub mod protocol;
+
+#[cfg(feature = "agent")]
+pub mod observe;

@@ -1,4 +1,4 @@
-//! ManageSieve: RFC 5804 1.2, 1.3 and 1.7. The server begins with its capabilities and an OK.
+//! `ManageSieve`: RFC 5804 1.2, 1.3 and 1.7. The server begins with its capabilities and an OK.
 
 use super::lines::Lines;
 use super::{Turn, Verdict};

@@ -33,7 +33,7 @@ struct Transcript {
 }
 
 fn transcripts() -> Vec<Transcript> {
-    TRANSCRIPTS.iter().flat_map(|file| file.split("\n== ").flat_map(|part| transcript(part))).collect()
+    TRANSCRIPTS.iter().flat_map(|file| file.split("\n== ").filter_map(transcript)).collect()
 }
 
 fn transcript(part: &'static str) -> Option<Transcript> {
@@ -92,7 +92,7 @@ fn words(verdict: Option<&Verdict>) -> String {
     }
 }
 
-/// SplitMix64: the same numbers on every machine.
+/// `SplitMix64`: the same numbers on every machine.
 struct Seeded(u64);
 
 impl Seeded {

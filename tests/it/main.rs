@@ -1,0 +1,4 @@
+//! Everything that needs a real socket, file or process, in one crate: one module a subject.
+#![cfg(feature = "agent")]
+
+mod readiness;
