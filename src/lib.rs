@@ -16,3 +16,5 @@ pub mod protocol;
 
 #[cfg(feature = "agent")]
 pub mod observe;
+#[cfg(feature = "agent")]
+pub mod sources;

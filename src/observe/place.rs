@@ -57,7 +57,7 @@ impl Place {
 
 /// A connection to a free port of the ephemeral range can meet itself: the kernel picks that very port as the source,
 /// and TCP's simultaneous open (RFC 9293 3.5) succeeds with nobody there. It is no answer, and it must go at once and
-/// without TIME_WAIT, or it keeps the service from binding its port.
+/// without `TIME_WAIT`, or it keeps the service from binding its port.
 pub(super) fn not_ourselves(stream: TcpStream) -> io::Result<TcpStream> {
     if stream.local_addr()? == stream.peer_addr()? {
         stream.set_zero_linger()?;

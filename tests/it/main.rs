@@ -2,3 +2,4 @@
 #![cfg(feature = "agent")]
 
 mod readiness;
+mod sources;
