@@ -17,4 +17,6 @@ pub mod protocol;
 #[cfg(feature = "agent")]
 pub mod observe;
 #[cfg(feature = "agent")]
+pub mod report;
+#[cfg(feature = "agent")]
 pub mod sources;

@@ -15,7 +15,7 @@ use super::watch_files::fingerprint;
 use super::{Candidate, Pace, SourceError, Sources, WatchSet, folders};
 use crate::plan::{Event, Seen};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// So patient that no slow machine cuts a burst in two.
 const PATIENT: Pace = Pace { quiet: Duration::from_millis(500), longest: PATIENCE, poll: Duration::from_millis(20) };

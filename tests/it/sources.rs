@@ -11,7 +11,7 @@ use mailward::sources::watch_files::fingerprint;
 use mailward::sources::{Candidate, Origin, SourceError, Sources, WatchSet};
 use tokio::sync::mpsc;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 struct Watched {
     root: PathBuf,
