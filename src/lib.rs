@@ -10,10 +10,18 @@
 //! `agent`. The second block touches the world.
 
 pub mod desired;
+pub mod engine;
+pub mod history;
 pub mod model;
+pub mod observed;
 pub mod plan;
+pub mod policy;
 pub mod protocol;
+pub mod sim;
+pub mod status;
 
+#[cfg(feature = "agent")]
+pub mod agent;
 #[cfg(feature = "agent")]
 pub mod observe;
 #[cfg(feature = "agent")]
