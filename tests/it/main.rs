@@ -1,0 +1,5 @@
+//! Everything that needs a real socket, file or process, in one crate: one module a subject.
+#![cfg(feature = "agent")]
+
+mod readiness;
+mod sources;
