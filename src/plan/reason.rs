@@ -200,6 +200,52 @@ impl Cause {
 }
 
 impl Reason {
+    /// The other service that this reason is about: the next link of the chain that `why` follows.
+    pub fn concerns(self) -> Option<Ix> {
+        match self {
+            Self::WaitsForDependency(other)
+            | Self::WaitsForPeer(other)
+            | Self::WaitsForList(other)
+            | Self::StopWaitsFor(other)
+            | Self::Down(Down::WaitsForHeld(other) | Down::LeadGaveUp(other))
+            | Self::Stop(Down::WaitsForHeld(other) | Down::LeadGaveUp(other)) => Some(other),
+            Self::Running
+            | Self::Down(_)
+            | Self::Suspended
+            | Self::AutorestartOff
+            | Self::NotWatched
+            | Self::Looking
+            | Self::Spawning
+            | Self::Starting { .. }
+            | Self::Overdue
+            | Self::Recovering
+            | Self::Stopping { .. }
+            | Self::Killed { .. }
+            | Self::StopFailed
+            | Self::Foreign
+            | Self::Checking
+            | Self::CheckFailed
+            | Self::Reloading
+            | Self::Look(_)
+            | Self::Start
+            | Self::StartAgain(_)
+            | Self::Stop(_)
+            | Self::StopAgain(_)
+            | Self::StopRemains
+            | Self::KillTooSlow
+            | Self::KillForced
+            | Self::SignalAgain
+            | Self::Check
+            | Self::Reload
+            | Self::Charge
+            | Self::GiveUp
+            | Self::NotReadyInTime
+            | Self::Forgive
+            | Self::Retry
+            | Self::Retire(_) => None,
+        }
+    }
+
     /// The sentence, without the service's own name and without a full stop.
     pub fn sentence(self, desired: &Desired, ix: Ix) -> String {
         let name = |other: Ix| desired.service(other).name.clone();

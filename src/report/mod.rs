@@ -8,6 +8,7 @@
 pub mod default_log;
 pub mod events;
 pub mod lines;
+mod narrator;
 pub mod rotating;
 pub mod sd_notify;
 #[cfg(test)]
@@ -16,6 +17,7 @@ pub mod watcher_log;
 
 pub use events::Record;
 pub use lines::{Line, Medium};
+pub use narrator::Narrator;
 
 use std::path::Path;
 
