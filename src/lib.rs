@@ -12,3 +12,6 @@
 pub mod desired;
 pub mod model;
 pub mod plan;
+
+#[cfg(feature = "agent")]
+pub mod supervise;
