@@ -108,7 +108,10 @@ mod tests {
 
     #[test]
     fn a_number_needs_no_entry_and_a_missing_name_says_where_it_is_missing() {
-        assert_eq!(resolve("", "", Some("1234"), None, (0, 5)).unwrap().ids, Ids { uid: 1234, gid: 5, groups: vec![5] });
+        assert_eq!(
+            resolve("", "", Some("1234"), None, (0, 5)).unwrap().ids,
+            Ids { uid: 1234, gid: 5, groups: vec![5] }
+        );
         let error = resolve(PASSWD, GROUP, Some("cyrus"), None, (0, 0)).unwrap_err();
         assert_eq!(error, "user `cyrus` is not in /etc/passwd; create it, or correct `user`");
         assert!(resolve(PASSWD, GROUP, None, Some("nope"), (0, 0)).is_err());

@@ -19,6 +19,8 @@ const LINE: usize = 8 * 1024;
 /// Kept for status: so many lines at most, of so many bytes.
 const TAIL_LINES: usize = 20;
 const TAIL_BYTES: usize = 4 * 1024;
+/// Room in the pipe.
+const PIPE: usize = 256 * 1024;
 /// Stands where a line was cut.
 const CUT: &[u8] = b" [cut]";
 
@@ -50,6 +52,8 @@ impl Capture {
         if !is_pipe {
             return Err(format!("{} is not a pipe; remove it", path.display()));
         }
+        // What it may write while no agent reads; where the agent may not enlarge it, the default has to do.
+        let _ = rustix::pipe::fcntl_setpipe_size(&pipe, PIPE);
         Ok(Self {
             pipe,
             path,

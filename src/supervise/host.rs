@@ -190,8 +190,7 @@ impl Host {
             return Err(HostError::Instance(config.instance));
         }
         for folder in ["out", "notify"].map(|name| config.runtime_dir.join(name)) {
-            std::fs::create_dir_all(&folder)
-                .map_err(|source| HostError::Folder { path: folder.clone(), source })?;
+            std::fs::create_dir_all(&folder).map_err(|source| HostError::Folder { path: folder.clone(), source })?;
             // Services reach their sockets through it; what is in it has permissions of its own.
             let mode = rustix::fs::Mode::from_raw_mode(0o711);
             rustix::fs::chmod(&folder, mode)
@@ -202,8 +201,7 @@ impl Host {
         let eventfd = || rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
         let bell = eventfd().map_err(kernel("eventfd"))?;
         let timer = Timer::new().map_err(kernel("timer"))?;
-        let spawner =
-            Spawner::new(bell.as_fd()).map_err(|source| HostError::Kernel { what: "thread", source })?;
+        let spawner = Spawner::new(bell.as_fd()).map_err(|source| HostError::Kernel { what: "thread", source })?;
         let mut complaints = Complaints::default();
         let children = if config.orphans {
             let children = eventfd().map_err(kernel("eventfd"))?;
@@ -441,12 +439,7 @@ impl Host {
 
     /// Waits for nothing but the end of a descriptor's story: for a pidfd, that its process was reaped.
     pub(super) fn listen_for_end(&self, fd: BorrowedFd<'_>, source: Source) {
-        let _ = epoll::modify(
-            &self.epoll,
-            fd,
-            epoll::EventData::new_u64(source.token()),
-            epoll::EventFlags::empty(),
-        );
+        let _ = epoll::modify(&self.epoll, fd, epoll::EventData::new_u64(source.token()), epoll::EventFlags::empty());
     }
 
     /// Takes a descriptor out; one that is closed without this would go on to be reported while a copy exists.

@@ -154,7 +154,8 @@ impl Host {
         }
         let path = self.config.runtime_dir.join("notify").join(&*self.service(slot).name);
         let mailbox = Mailbox::open(path)?;
-        self.listen(mailbox.fd(), Source::Mailbox(slot)).map_err(|e| format!("its notify socket cannot be read: {e}"))?;
+        self.listen(mailbox.fd(), Source::Mailbox(slot))
+            .map_err(|e| format!("its notify socket cannot be read: {e}"))?;
         self.service_mut(slot).mailbox = Some(Box::new(mailbox));
         Ok(())
     }
@@ -365,7 +366,8 @@ impl Host {
             return self.emptied(slot);
         }
         let events = domain.events(&service.name);
-        let watch = self.inotify.as_ref().and_then(|i| inotify::add_watch(i, &events, inotify::WatchFlags::MODIFY).ok());
+        let watch =
+            self.inotify.as_ref().and_then(|i| inotify::add_watch(i, &events, inotify::WatchFlags::MODIFY).ok());
         // Asked again after the watch stands: it may have become empty in between.
         let populated = domain.populated(&service.name);
         if watch.is_none() {

@@ -116,7 +116,8 @@ impl Logs {
     fn append(&self, name: &str, place: &mut Place, text: &[u8], complaints: &mut Complaints) -> u64 {
         let path = self.folder.join(name);
         let length = text.len() as u64;
-        if self.rotate_size > 0 && place.file.as_ref().is_some_and(|f| f.size + length > self.rotate_size && f.size > 0) {
+        if self.rotate_size > 0 && place.file.as_ref().is_some_and(|f| f.size + length > self.rotate_size && f.size > 0)
+        {
             place.file = None;
             if let Err(error) = rotate(&path, self.keep) {
                 complaints.say(format!("{} cannot be rotated: {error}", path.display()));

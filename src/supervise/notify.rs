@@ -117,10 +117,10 @@ mod tests {
         let said = parse(b"READY=1\nSTATUS=init: replaying\x07 log\nMAINPID=77\nMAINPID=-1\nX\nWATCHDOG=1\nERRNO=2\n");
         let status = Word::Status("init: replaying log".to_owned());
         assert_eq!(said, [Word::Ready, status, Word::MainPid(77), Word::Watchdog]);
-        assert_eq!(parse(b"WATCHDOG=trigger\nEXTEND_TIMEOUT_USEC=5000000"), [
-            Word::Hangs,
-            Word::Extend(Duration::from_secs(5))
-        ]);
+        assert_eq!(
+            parse(b"WATCHDOG=trigger\nEXTEND_TIMEOUT_USEC=5000000"),
+            [Word::Hangs, Word::Extend(Duration::from_secs(5))]
+        );
         assert_eq!(parse(b"\xff\xfe=\n=\n\n"), []);
     }
 }

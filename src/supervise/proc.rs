@@ -95,10 +95,7 @@ pub(super) fn program(pid: i32) -> Option<std::path::PathBuf> {
 /// Every process that can be seen.
 pub(super) fn everyone() -> Vec<i32> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    entries
-        .flatten()
-        .filter_map(|e| std::str::from_utf8(e.file_name().as_bytes()).ok()?.parse().ok())
-        .collect()
+    entries.flatten().filter_map(|e| std::str::from_utf8(e.file_name().as_bytes()).ok()?.parse().ok()).collect()
 }
 
 /// The processes that were handed to this one when their parents died, among them those it started on its first

@@ -168,9 +168,12 @@ fn make(
     let pid = Pid::from_raw(born.pid).ok_or("the kernel gave no pid")?;
     let proven = || {
         // It may have ended already; unreaped, its pid and its start time stay its own.
-        let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty())
-            .map_err(|errno| format!("no descriptor for the new process: {errno}; raise the agent's limit on open files"))?;
-        let started = proc::stat(born.pid).map(|s| s.started).ok_or("/proc cannot be read; mount it, or raise the agent's limit on open files")?;
+        let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).map_err(|errno| {
+            format!("no descriptor for the new process: {errno}; raise the agent's limit on open files")
+        })?;
+        let started = proc::stat(born.pid)
+            .map(|s| s.started)
+            .ok_or("/proc cannot be read; mount it, or raise the agent's limit on open files")?;
         Ok((Identity { pid: born.pid, started }, pidfd, born))
     };
     proven().inspect_err(|_: &String| {

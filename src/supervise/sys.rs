@@ -167,10 +167,7 @@ pub(super) fn spawn(birth: &Birth, stack: &mut Stack, announced: &AtomicI32) -> 
     }
     if slate.errno != 0 {
         if let Some(pid) = rustix::process::Pid::from_raw(pid) {
-            let _ = rustix::process::waitid(
-                rustix::process::WaitId::Pid(pid),
-                rustix::process::WaitIdOptions::EXITED,
-            );
+            let _ = rustix::process::waitid(rustix::process::WaitId::Pid(pid), rustix::process::WaitIdOptions::EXITED);
         }
         return Err(Stillborn { stage: slate.stage, errno: slate.errno, candidate: slate.candidate });
     }

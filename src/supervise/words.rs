@@ -40,7 +40,8 @@ pub(super) fn explain(order: &Order, failure: Stillborn) -> String {
 fn exec(order: &Order, failure: Stillborn) -> String {
     let declared = &order.about.program;
     let user = &order.about.user;
-    let path = order.birth.candidates.get(failure.candidate).map(|c| Path::new(std::ffi::OsStr::from_bytes(c.as_bytes())));
+    let path =
+        order.birth.candidates.get(failure.candidate).map(|c| Path::new(std::ffi::OsStr::from_bytes(c.as_bytes())));
     let Some(path) = path else {
         return format!("`{declared}` cannot be run: {}", message(failure.errno));
     };
@@ -89,7 +90,9 @@ fn refused(path: &Path, user: &str) -> String {
     if let Some(interpreter) = interpreter(path) {
         match fs::metadata(&interpreter) {
             Ok(about) if about.is_dir() => {
-                return format!("{shown} asks in its first line for the interpreter {interpreter}, which is a directory");
+                return format!(
+                    "{shown} asks in its first line for the interpreter {interpreter}, which is a directory"
+                );
             }
             Ok(about) if about.permissions().mode() & 0o111 == 0 => {
                 return format!(
