@@ -32,3 +32,5 @@ pub mod observe;
 pub mod report;
 #[cfg(feature = "agent")]
 pub mod sources;
+#[cfg(feature = "agent")]
+pub mod supervise;
