@@ -16,3 +16,6 @@ pub mod model;
 pub mod observed;
 pub mod plan;
 pub mod policy;
+
+#[cfg(feature = "agent")]
+pub mod demo;
