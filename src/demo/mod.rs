@@ -12,9 +12,9 @@ mod oracle_document;
 mod ports;
 pub mod standin;
 
-
+pub use document_text::{DocumentText, Listen, ServiceText};
 pub use net::{Address, AddressError};
-
+pub use oracle_document::{OraclePorts, oracle_document, oracle_services, prepare};
 pub use ports::pick_free_ports;
 
 /// The domain whose mail every demo server takes. RFC 2606 reserves `.test`, so no such mail can leave the machine.

@@ -59,11 +59,8 @@ fn work(queue: &Path, to: &Address, woken: &Receiver<()>) {
                 true
             }
         };
-        let again = if left {
-            woken.recv_timeout(RETRY)
-        } else {
-            woken.recv().map_err(|_| RecvTimeoutError::Disconnected)
-        };
+        let again =
+            if left { woken.recv_timeout(RETRY) } else { woken.recv().map_err(|_| RecvTimeoutError::Disconnected) };
         if again == Err(RecvTimeoutError::Disconnected) {
             return;
         }

@@ -2,13 +2,12 @@
 
 use super::notify::notify;
 use super::options::Kind;
+use super::say;
 use super::term::Term;
-use super::{StandInError, say};
 
-pub(super) fn serve(kind: Kind, term: &Term) -> Result<(), StandInError> {
+pub(super) fn serve(kind: Kind, term: &Term) {
     say(&format!("{} stand-in: alive; it does nothing else", kind.word()));
     notify("READY=1");
     term.wait();
     say(&format!("{} stand-in: stopped", kind.word()));
-    Ok(())
 }

@@ -140,9 +140,10 @@ impl Maildir {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other?,
         };
-        Ok(text.trim().split_once(' ').and_then(|(validity, next)| {
-            Some(Uids { validity: validity.parse().ok()?, next: next.parse().ok()? })
-        }))
+        Ok(text
+            .trim()
+            .split_once(' ')
+            .and_then(|(validity, next)| Some(Uids { validity: validity.parse().ok()?, next: next.parse().ok()? })))
     }
 
     /// Every message with the place of its file. One that is renamed between the two folders while they are read may
@@ -152,10 +153,11 @@ impl Maildir {
         for folder in ["new", "cur"] {
             for entry in fs::read_dir(self.dir.join(folder))? {
                 let path = entry?.path();
-                if let Some((uid, flags)) = path.file_name().and_then(|name| name.to_str()).and_then(file_name) {
-                    if found.len() < MESSAGES_MAX {
-                        found.insert(uid, (path, flags));
-                    }
+                let name = path.file_name().and_then(|name| name.to_str());
+                if let Some((uid, flags)) = name.and_then(file_name)
+                    && found.len() < MESSAGES_MAX
+                {
+                    found.insert(uid, (path, flags));
                 }
             }
         }

@@ -57,7 +57,8 @@ pub(super) fn header(message: &[u8], name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    const MESSAGE: &[u8] = b"Subject: a folded\r\n subject\r\nFrom: x@y.z\r\nTo : w@y.z\r\n\r\nSubject: in the body\r\n";
+    const MESSAGE: &[u8] =
+        b"Subject: a folded\r\n subject\r\nFrom: x@y.z\r\nTo : w@y.z\r\n\r\nSubject: in the body\r\n";
 
     #[test]
     fn a_field_is_found_by_name_and_unfolded_and_the_body_is_not_searched() {

@@ -96,7 +96,10 @@ fn serve(options: &Options) -> Result<(), StandInError> {
         Kind::Store => store::serve(options, &place, &term),
         Kind::Purge => purge::serve(&place, &term),
         Kind::Delivery => delivery::serve(options, &place, &term),
-        Kind::Sched | Kind::Ens => idle::serve(options.kind, &term),
+        Kind::Sched | Kind::Ens => {
+            idle::serve(options.kind, &term);
+            Ok(())
+        }
     }
 }
 

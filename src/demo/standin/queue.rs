@@ -87,7 +87,8 @@ mod tests {
     #[test]
     fn a_message_served_in_part_waits_for_the_rest_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let mut envelope = Envelope { from: "a@b.c".into(), to: vec!["x@example.test".into(), "y@example.test".into()] };
+        let mut envelope =
+            Envelope { from: "a@b.c".into(), to: vec!["x@example.test".into(), "y@example.test".into()] };
         put(folder.path(), &envelope, b"text").unwrap();
         let path = waiting(folder.path()).unwrap().remove(0);
         envelope.to.remove(0);

@@ -6,8 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{StandInError, complain};
-use crate::demo::net::{Listener, Stream};
 use crate::demo::Address;
+use crate::demo::net::{Listener, Stream};
 
 /// Sessions at once; the next one is told that the server is busy.
 const SESSIONS_MAX: usize = 64;

@@ -232,7 +232,8 @@ mod tests {
 
     #[test]
     fn strangers_and_other_domains_are_refused() {
-        let lines = ["LHLO x", "MAIL FROM:<>", "RCPT TO:<x@example.test>", "RCPT TO:<demo@example.org>", "RCPT TO:demo"];
+        let lines =
+            ["LHLO x", "MAIL FROM:<>", "RCPT TO:<x@example.test>", "RCPT TO:<demo@example.org>", "RCPT TO:demo"];
         assert_eq!(codes(Dialect::Lmtp, &lines), ["250", "250", "550", "550", "501"]);
     }
 

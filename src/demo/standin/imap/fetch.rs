@@ -11,7 +11,11 @@ pub(super) enum Item {
     Flags,
     Size,
     /// A part of the text, under the name it is answered with.
-    Part { part: Part, answered_as: String, peek: bool },
+    Part {
+        part: Part,
+        answered_as: String,
+        peek: bool,
+    },
 }
 
 /// A part of the text.
@@ -21,7 +25,10 @@ pub(super) enum Part {
     Header,
     Text,
     /// Only these fields (upper case), or all but these.
-    Fields { names: Vec<String>, not: bool },
+    Fields {
+        names: Vec<String>,
+        not: bool,
+    },
 }
 
 /// What was asked for.

@@ -58,7 +58,7 @@ fn session(mut stream: Stream, ending: &Ending, place: &Place) {
 fn converse(stream: &mut Stream, lines: &mut Lines<Stream>, place: &Place) -> io::Result<()> {
     let door = |user: &str, password: &str| Ok(place.log_in(user, password)?.map(|maildir| Box::new(maildir) as _));
     let mut conversation = Conversation::new(&door);
-    stream.write_all(conversation.greeting().as_bytes())?;
+    stream.write_all(format!("* OK [{CAPABILITY}] {} IMAP stand-in\r\n", crate::demo::HOST).as_bytes())?;
     while let Some(line) = lines.next()? {
         let answer = conversation.command(&line);
         stream.write_all(&answer.bytes)?;
@@ -113,10 +113,6 @@ impl<'a> Conversation<'a> {
         Self { door, failures: 0, mailbox: None, selected: None }
     }
 
-    fn greeting(&self) -> String {
-        format!("* OK [{CAPABILITY}] {} IMAP stand-in\r\n", crate::demo::HOST)
-    }
-
     fn command(&mut self, line: &[u8]) -> Answer {
         let mut answer = Answer::default();
         let line = String::from_utf8_lossy(line);
@@ -157,7 +153,7 @@ impl<'a> Conversation<'a> {
                 ok("done")
             }
             ("LOGOUT", []) => {
-                text = "* BYE until next time\r\n".to_owned();
+                text.push_str("* BYE until next time\r\n");
                 answer.close = true;
                 ok("done")
             }

@@ -38,11 +38,7 @@ pub(super) fn keys(words: &[Word], entries: &[Entry]) -> Result<Vec<Key>, &'stat
     if keys.is_empty() { Err("search for what?") } else { Ok(keys) }
 }
 
-fn key<'a>(
-    word: &'a Word,
-    rest: &mut impl Iterator<Item = &'a Word>,
-    entries: &[Entry],
-) -> Result<Key, &'static str> {
+fn key<'a>(word: &'a Word, rest: &mut impl Iterator<Item = &'a Word>, entries: &[Entry]) -> Result<Key, &'static str> {
     let Word::Atom(name) = word else { return Err("that is no search key") };
     let name = name.to_ascii_uppercase();
     let mut text = || {

@@ -100,7 +100,10 @@ fn fetch_gives_the_text_as_a_literal_and_marks_it_seen_unless_it_only_peeks() {
 fn header_fields_are_chosen_by_name_or_left_out_by_name() {
     let fixture = Fixture::new(&["one"]);
     let answer = after_select(&fixture, &["c FETCH 1 BODY.PEEK[HEADER.FIELDS (Subject Cc)]"]);
-    assert!(answer.starts_with("* 1 FETCH (BODY[HEADER.FIELDS (SUBJECT CC)] {16}\r\nSubject: one\r\n\r\n)"), "{answer}");
+    assert!(
+        answer.starts_with("* 1 FETCH (BODY[HEADER.FIELDS (SUBJECT CC)] {16}\r\nSubject: one\r\n\r\n)"),
+        "{answer}"
+    );
     let answer = after_select(&fixture, &["c FETCH 1 BODY.PEEK[HEADER.FIELDS.NOT (Subject)]"]);
     assert!(answer.contains("{24}\r\nFrom: a@example.test\r\n\r\n)"), "{answer}");
 }

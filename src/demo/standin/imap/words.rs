@@ -152,7 +152,7 @@ mod tests {
     fn a_set_names_messages_by_number_or_by_uid() {
         let entries: Vec<Entry> =
             [3, 5, 9].into_iter().map(|uid| Entry { uid, size: 0, flags: Flags::new() }).collect();
-        let chosen = |text: &str, by_uid| set_of(&atom(text), &entries, by_uid).map(|set| Vec::from_iter(set));
+        let chosen = |text: &str, by_uid| set_of(&atom(text), &entries, by_uid).map(Vec::from_iter);
         assert_eq!(chosen("1:2", false), Some(vec![0, 1]));
         assert_eq!(chosen("*:2", false), Some(vec![1, 2]));
         assert_eq!(chosen("5,9", true), Some(vec![1, 2]));
