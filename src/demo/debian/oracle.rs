@@ -86,9 +86,10 @@ pub(super) fn postfix_service(folder: &Folder, part: &postfix::Part) -> ServiceT
 /// nginx as a service of this name.
 pub(super) fn nginx_service(folder: &Folder, name: &str, port: u16) -> ServiceText {
     let file = nginx::file(folder);
-    ServiceText::new(name, ["/usr/sbin/nginx", "-c", &file])
+    // Without -e it opens the log it was compiled with first, which belongs to the system's own nginx.
+    ServiceText::new(name, ["/usr/sbin/nginx", "-e", "stderr", "-c", &file])
         .field("stopSignal", "QUIT")
         .field("reload", "{signal: HUP}")
-        .field("check", format!("{{command: {}}}", list(&["/usr/sbin/nginx", "-t", "-c", &file])))
+        .field("check", format!("{{command: {}}}", list(&["/usr/sbin/nginx", "-e", "stderr", "-t", "-c", &file])))
         .listen(Listen::Port(port, "Http"))
 }

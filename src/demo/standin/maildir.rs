@@ -9,8 +9,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Messages that one mailbox shows; what is beyond waits until others are expunged.
-pub(super) const MESSAGES_MAX: usize = 10_000;
+/// Messages that one mailbox holds; the next one waits in the queue until others are expunged.
+pub(super) const MESSAGES_MAX: usize = 2000;
 
 /// A flag of RFC 9051 2.3.2 that a Maildir knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,6 +97,9 @@ impl Maildir {
     /// Adds a message: written under `tmp/`, then renamed, so that no reader sees half of it. Its UID.
     pub(super) fn deliver(&self, message: &[u8]) -> io::Result<u32> {
         self.with_uids(|uids| {
+            if self.files()?.len() >= MESSAGES_MAX {
+                return Err(io::Error::new(io::ErrorKind::StorageFull, "the mailbox is full"));
+            }
             let uid = uids.next;
             let name = format!("{uid:010}");
             let temporary = self.dir.join("tmp").join(&name);
@@ -269,6 +272,18 @@ mod tests {
         assert_eq!(maildir.read(1).unwrap_err().kind(), io::ErrorKind::NotFound);
         assert_eq!(maildir.purge().unwrap(), 1);
         assert_eq!(maildir.purge().unwrap(), 0);
+    }
+
+    #[test]
+    fn a_full_mailbox_takes_the_next_message_when_there_is_room_again() {
+        let (_folder, maildir) = maildir();
+        let full = u32::try_from(MESSAGES_MAX).unwrap();
+        for uid in 1..=full {
+            fs::write(maildir.path().join(format!("cur/{uid:010}:2,S")), "").unwrap();
+        }
+        assert_eq!(maildir.deliver(b"more").unwrap_err().kind(), io::ErrorKind::StorageFull);
+        maildir.expunge(1).unwrap();
+        maildir.deliver(b"more").unwrap();
     }
 
     #[test]

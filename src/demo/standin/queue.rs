@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 /// Messages that may wait; the next one is refused for the moment.
-const WAITING_MAX: usize = 10_000;
+const WAITING_MAX: usize = 1000;
 
 /// Who sent it, and for whom it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
