@@ -25,6 +25,8 @@ pub mod agent;
 #[cfg(feature = "agent")]
 pub mod clock;
 #[cfg(feature = "agent")]
+pub mod demo;
+#[cfg(feature = "agent")]
 pub mod ledger;
 #[cfg(feature = "agent")]
 pub mod observe;

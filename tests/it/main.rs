@@ -3,3 +3,6 @@
 
 mod readiness;
 mod sources;
+mod debian_parts;
+mod running;
+mod standin;
