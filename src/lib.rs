@@ -10,5 +10,6 @@
 //! `agent`. The second block touches the world.
 
 pub mod desired;
+pub mod document;
 pub mod model;
 pub mod plan;
