@@ -11,5 +11,14 @@
 
 pub mod desired;
 pub mod document;
+pub mod engine;
+pub mod history;
 pub mod model;
+pub mod observed;
 pub mod plan;
+pub mod policy;
+pub mod sim;
+pub mod status;
+
+#[cfg(feature = "agent")]
+pub mod agent;

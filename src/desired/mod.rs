@@ -131,6 +131,30 @@ pub struct Service {
     pub launch: Launch,
 }
 
+impl Service {
+    /// A service that only the ledger knows: it left the document and is stopped by its recorded declaration ([R19]).
+    pub fn leftover(name: Name, launch: Launch, stop_timeout_ms: u64) -> Self {
+        Self {
+            name,
+            wanted: Wanted::Removed,
+            depends_on: Vec::new(),
+            dependents: Vec::new(),
+            group: None,
+            restarts_with_dependency: false,
+            held: false,
+            restarted_at: None,
+            start_timeout: Duration::ZERO,
+            stop_timeout: Duration::from_millis(stop_timeout_ms),
+            has_check: false,
+            has_reload: false,
+            launch_print: Fingerprint::default(),
+            declaration: Fingerprint::default(),
+            required: false,
+            launch,
+        }
+    }
+}
+
 /// Whether a service is wanted up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
