@@ -10,6 +10,7 @@
 //! `agent`. The second block touches the world.
 
 pub mod desired;
+pub mod document;
 pub mod engine;
 pub mod history;
 pub mod model;
