@@ -21,3 +21,5 @@ pub mod status;
 
 #[cfg(feature = "agent")]
 pub mod agent;
+#[cfg(feature = "agent")]
+pub mod control;
