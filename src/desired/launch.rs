@@ -122,7 +122,7 @@ pub struct Listener {
 }
 
 /// The protocol of a listener, which says what greeting means alive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Protocol {
     /// RFC 9051.
     Imap,
@@ -143,7 +143,7 @@ pub enum Protocol {
 }
 
 /// TLS on a listener.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Tls {
     /// Never.
     #[default]
@@ -155,7 +155,7 @@ pub enum Tls {
 }
 
 /// Where a service's standard output and error go ([R15]).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Output {
     /// `<dataRoot>/log/NAME`, rotated by size.
     #[default]

@@ -2,6 +2,7 @@
 //! was removed and still runs is stopped by the declaration it was started with.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,7 @@ pub struct Record {
     /// Its marks.
     pub marks: Marks,
     /// How it was started, so that it can be stopped after it left the document.
-    pub launch: Launch,
+    pub launch: Arc<Launch>,
     /// From the stop signal to KILL, milliseconds.
     pub stop_timeout_ms: u64,
 }

@@ -211,6 +211,52 @@ pub enum Outlook {
 }
 
 impl Reason {
+    /// The other service that this reason is about: the next link of the chain that `why` follows.
+    pub fn concerns(self) -> Option<Ix> {
+        match self {
+            Self::WaitsForDependency(other)
+            | Self::WaitsForPeer(other)
+            | Self::WaitsForList(other)
+            | Self::StopWaitsFor(other)
+            | Self::Down(Down::WaitsForHeld(other) | Down::LeadGaveUp(other))
+            | Self::Stop(Down::WaitsForHeld(other) | Down::LeadGaveUp(other)) => Some(other),
+            Self::Running
+            | Self::Down(_)
+            | Self::Suspended
+            | Self::AutorestartOff
+            | Self::NotWatched
+            | Self::Looking
+            | Self::Spawning
+            | Self::Starting { .. }
+            | Self::Overdue
+            | Self::Recovering
+            | Self::Stopping { .. }
+            | Self::Killed { .. }
+            | Self::StopFailed
+            | Self::Foreign
+            | Self::Checking
+            | Self::CheckFailed
+            | Self::Reloading
+            | Self::Look(_)
+            | Self::Start
+            | Self::StartAgain(_)
+            | Self::Stop(_)
+            | Self::StopAgain(_)
+            | Self::StopRemains
+            | Self::KillTooSlow
+            | Self::KillForced
+            | Self::SignalAgain
+            | Self::Check
+            | Self::Reload
+            | Self::Charge
+            | Self::GiveUp
+            | Self::NotReadyInTime
+            | Self::Forgive
+            | Self::Retry
+            | Self::Retire(_) => None,
+        }
+    }
+
     /// Whether more is to come by itself: those who wait for a service ask this.
     pub fn outlook(self) -> Outlook {
         match self {
