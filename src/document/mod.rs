@@ -30,6 +30,8 @@ pub use spec::MessagingServer;
 use std::sync::Arc;
 
 use diagnostic::Fault;
+#[cfg(feature = "agent")]
+pub(crate) use nearest::nearest;
 
 /// A document that passed every rule.
 #[derive(Clone, Debug, PartialEq)]
