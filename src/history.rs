@@ -35,6 +35,8 @@ pub struct Marks {
     pub ready: Incarnation,
     /// When [`Self::used`] was spawned.
     pub spawned_at: Boot,
+    /// The same moment for people.
+    pub spawned_wall: Wall,
     /// When it counts as failed if it is not ready by then.
     pub ready_by: Boot,
     /// The launch declaration it was spawned with.

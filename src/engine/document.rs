@@ -2,13 +2,14 @@
 //! was removed and still runs is stopped by the declaration it was started with.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Engine, Happened};
 use crate::desired::{Desired, Ix, Launch, Service, Wanted};
 use crate::history::Marks;
-use crate::model::{Name, Now};
+use crate::model::{Incarnation, Name, Now};
 use crate::observed::Facts;
 use crate::plan::Board;
 
@@ -19,9 +20,16 @@ pub struct Record {
     /// Its marks.
     pub marks: Marks,
     /// How it was started, so that it can be stopped after it left the document.
-    pub launch: Launch,
+    pub launch: Arc<Launch>,
     /// From the stop signal to KILL, milliseconds.
     pub stop_timeout_ms: u64,
+}
+
+impl Record {
+    /// What remains of a service that left: the numbers that are used up.
+    pub(super) fn departed(used: Incarnation) -> Self {
+        Self { marks: Marks { used, ended: used, ..Marks::default() }, ..Self::default() }
+    }
 }
 
 /// Adds what the ledger says may still run although the document does not name it.
@@ -92,11 +100,15 @@ impl Engine {
             if there {
                 append_removed(&mut merged, service);
                 kept.insert(name, (fact, forgotten(mark)));
+            } else if mark.used > Incarnation(0) {
+                self.departed.insert(name.clone(), mark.used);
+                self.unsaved_departed.push(name);
             }
         }
         for service in &merged.services {
             let (fact, mark) = kept.remove(&service.name).unwrap_or_else(|| {
-                let mark = Marks::default();
+                let used = self.departed.remove(&service.name).unwrap_or_default();
+                let mark = Record::departed(used).marks;
                 (first_facts(service, &mark), mark)
             });
             facts.push(fact);

@@ -12,13 +12,13 @@ mod orders;
 
 pub use document::Record;
 pub use happening::{Happened, Happening, Verb};
-pub use orders::{Answer, Order, Refusal, Whom};
+pub use orders::{Accepted, Answer, Order, Refusal, Whom};
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::desired::{Desired, Ix, Wanted};
 use crate::history::{History, Marks};
-use crate::model::{Boot, Life, Name, Now};
+use crate::model::{Boot, Incarnation, Life, Name, Now};
 use crate::observed::{Facts, Observed};
 use crate::plan::{Board, Event, Reason, Scene, Step, Verdict};
 
@@ -31,6 +31,12 @@ pub struct Engine {
     board: Board,
     names: HashMap<Name, Ix>,
     unsaved: BTreeSet<Ix>,
+    /// The last incarnation of services that left the document on this boot: their numbers are not used again if they
+    /// return.
+    departed: HashMap<Name, Incarnation>,
+    unsaved_departed: Vec<Name>,
+    /// Held as soon as a look finds that they do not run.
+    held_if_absent: HashSet<Name>,
     /// Whether any service has left the document and is still there.
     has_removed: bool,
     news: Vec<Happening>,
@@ -63,9 +69,10 @@ pub struct Todo {
 impl Engine {
     /// Begins a life of the agent with a document and what the ledger kept. A service that no record mentions and that
     /// is not wanted is taken to be absent; everything else is unknown and will be looked at.
-    pub fn new(desired: Desired, life: Life, mut records: HashMap<Name, Marks>) -> Self {
-        let services: Vec<Marks> =
-            desired.services.iter().map(|s| records.remove(&s.name).unwrap_or_default()).collect();
+    pub fn new(mut desired: Desired, life: Life, mut records: HashMap<Name, Record>) -> Self {
+        document::with_leftovers(&mut desired, &records);
+        let mut marks_of = |name: &Name| records.remove(name).map(|record| record.marks).unwrap_or_default();
+        let services: Vec<Marks> = desired.services.iter().map(|s| marks_of(&s.name)).collect();
         let facts =
             desired.services.iter().zip(&services).map(|(service, marks)| document::first_facts(service, marks));
         let mut engine = Self {
@@ -75,6 +82,9 @@ impl Engine {
             names: HashMap::new(),
             unsaved: BTreeSet::new(),
             news: Vec::new(),
+            departed: records.into_iter().map(|(name, record)| (name, record.marks.used)).collect(),
+            unsaved_departed: Vec::new(),
+            held_if_absent: HashSet::new(),
             has_removed: desired.services.iter().any(|service| service.wanted == Wanted::Removed),
             desired,
         };
@@ -174,8 +184,14 @@ impl Engine {
     }
 
     /// The records that changed since this was last asked, to be saved before the steps of the same turn are taken.
-    pub fn take_unsaved(&mut self) -> Vec<Ix> {
-        std::mem::take(&mut self.unsaved).into_iter().collect()
+    pub fn take_unsaved(&mut self) -> Vec<(Name, Record)> {
+        let changed = std::mem::take(&mut self.unsaved);
+        let mut records: Vec<(Name, Record)> = std::mem::take(&mut self.unsaved_departed)
+            .into_iter()
+            .filter_map(|name| self.departed.get(&name).map(|used| (name, Record::departed(*used))))
+            .collect();
+        records.extend(changed.into_iter().map(|ix| (self.desired.service(ix).name.clone(), self.record(ix))));
+        records
     }
 
     fn marks(&mut self, ix: Ix) -> &mut Marks {

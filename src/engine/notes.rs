@@ -152,6 +152,7 @@ impl Engine {
                 marks.used = *incarnation;
                 marks.proven = None;
                 marks.spawned_at = now.boot;
+                marks.spawned_wall = now.wall;
                 marks.ready_by = *ready_by;
                 marks.launched_as = print;
                 marks.files = files;

@@ -2,7 +2,7 @@
 
 use super::{Engine, Happened, Verb};
 use crate::desired::{Ix, Wanted};
-use crate::history::{Cause, Force, Hold, Retire};
+use crate::history::{Force, Hold};
 use crate::model::{Name, Now};
 use crate::policy::reach;
 
@@ -120,6 +120,13 @@ impl Engine {
         }
     }
 
+    /// `start-msg NAMES` with no agent running: everything else that does not run is held. Whether something runs is
+    /// known once it was looked at, so the holds are set then.
+    pub fn hold_what_does_not_run_but(&mut self, names: &[Name]) {
+        let others = self.desired.services.iter().map(|service| service.name.clone());
+        self.held_if_absent = others.filter(|name| !names.contains(name)).collect();
+    }
+
     /// Whether a service is meant when no name is given: enabled ones, for a stop also what still runs, and never one
     /// that a person keeps down by `hold` or, but for a start, by `stop` ([R6]).
     fn is_meant_by_all(&self, ix: Ix, verb: Verb) -> bool {
@@ -220,7 +227,6 @@ impl Engine {
 
     fn order_stop(&mut self, now: Now, ix: Ix, force: bool) -> Accepted {
         let there = self.is_there(ix);
-        let wanted = self.desired.service(ix).wanted == Wanted::Yes;
         if force {
             for also in reach::dependents(&self.desired, &[ix]) {
                 if self.is_there(also) {
@@ -234,15 +240,11 @@ impl Engine {
         marks.reload_ordered = false;
         marks.failure = None;
         marks.forced |= force && there;
+        // What is disabled and still runs is held too: enabling it later does not undo what a person said ([R6]).
         let before = marks.hold;
-        if wanted {
-            marks.hold = before.or(Some(Hold::Stopped));
-            if before.is_none() {
-                self.tell(now, ix, Happened::HeldBy { hold: Hold::Stopped });
-            }
-        } else {
-            // What is not wanted needs no hold: it is marked to end, and nothing starts it again.
-            marks.retire = Some(Retire { upto: marks.used, cause: Cause::Person });
+        marks.hold = before.or(Some(Hold::Stopped));
+        if before.is_none() {
+            self.tell(now, ix, Happened::HeldBy { hold: Hold::Stopped });
         }
         if there { Accepted::Doing } else { Accepted::AlreadySo }
     }

@@ -29,6 +29,8 @@ pub enum Reason {
         /// When it counts as failed.
         ready_by: Boot,
     },
+    /// It is not ready in time, and that is only reported: everything automatic is suspended, or nobody watches.
+    Overdue,
     /// It lives and recovers; that may take as long as it takes ([R1]).
     Recovering,
     /// What it depends on is not ready ([R1]).
@@ -198,6 +200,52 @@ impl Cause {
 }
 
 impl Reason {
+    /// The other service that this reason is about: the next link of the chain that `why` follows.
+    pub fn concerns(self) -> Option<Ix> {
+        match self {
+            Self::WaitsForDependency(other)
+            | Self::WaitsForPeer(other)
+            | Self::WaitsForList(other)
+            | Self::StopWaitsFor(other)
+            | Self::Down(Down::WaitsForHeld(other) | Down::LeadGaveUp(other))
+            | Self::Stop(Down::WaitsForHeld(other) | Down::LeadGaveUp(other)) => Some(other),
+            Self::Running
+            | Self::Down(_)
+            | Self::Suspended
+            | Self::AutorestartOff
+            | Self::NotWatched
+            | Self::Looking
+            | Self::Spawning
+            | Self::Starting { .. }
+            | Self::Overdue
+            | Self::Recovering
+            | Self::Stopping { .. }
+            | Self::Killed { .. }
+            | Self::StopFailed
+            | Self::Foreign
+            | Self::Checking
+            | Self::CheckFailed
+            | Self::Reloading
+            | Self::Look(_)
+            | Self::Start
+            | Self::StartAgain(_)
+            | Self::Stop(_)
+            | Self::StopAgain(_)
+            | Self::StopRemains
+            | Self::KillTooSlow
+            | Self::KillForced
+            | Self::SignalAgain
+            | Self::Check
+            | Self::Reload
+            | Self::Charge
+            | Self::GiveUp
+            | Self::NotReadyInTime
+            | Self::Forgive
+            | Self::Retry
+            | Self::Retire(_) => None,
+        }
+    }
+
     /// The sentence, without the service's own name and without a full stop.
     pub fn sentence(self, desired: &Desired, ix: Ix) -> String {
         let name = |other: Ix| desired.service(other).name.clone();
@@ -212,6 +260,7 @@ impl Reason {
             Self::Looking => "is being looked at".to_owned(),
             Self::Spawning => "is being started".to_owned(),
             Self::Starting { ready_by } => format!("starts: has until {ready_by} to be ready"),
+            Self::Overdue => "is not ready in time; only reported: suspended, or the watcher is disabled".to_owned(),
             Self::Recovering => "recovers: reported, never timed out".to_owned(),
             Self::WaitsForDependency(other) => format!("waits for {} to be ready", name(other)),
             Self::WaitsForPeer(other) => format!("waits for {} of its group to be gone", name(other)),

@@ -94,6 +94,15 @@ fn goal(scene: &Scene<'_>, standings: &[Standing], ix: Ix) -> Goal {
     if scene.history.ending {
         return Goal::Down(Down::Ending);
     }
+    // A removal forgets a hold; any other edit does not, so a hold comes before whether the document wants it.
+    if let Some(hold) = marks.hold.filter(|_| service.wanted != Wanted::Removed) {
+        return Goal::Down(Down::Held(hold));
+    }
+    let waits_for = service.depends_on.iter().find_map(|on| held_root(scene, standings, *on));
+    if let Some(root) = waits_for.filter(|_| scene.desired.suspended) {
+        // The document stops nothing while everything automatic is suspended; a person who stops what this needs does.
+        return Goal::Down(Down::WaitsForHeld(root));
+    }
     match service.wanted {
         Wanted::Yes => {}
         Wanted::Disabled => return Goal::Down(Down::Disabled),
@@ -103,10 +112,7 @@ fn goal(scene: &Scene<'_>, standings: &[Standing], ix: Ix) -> Goal {
     if service.held {
         return Goal::Down(Down::HeldByDocument);
     }
-    if let Some(hold) = marks.hold {
-        return Goal::Down(Down::Held(hold));
-    }
-    if let Some(root) = service.depends_on.iter().find_map(|on| held_root(standings, *on)) {
+    if let Some(root) = waits_for {
         return Goal::Down(Down::WaitsForHeld(root));
     }
     let lead = service.group.and_then(|group| scene.desired.groups[group.at()].lead);
@@ -120,8 +126,9 @@ fn goal(scene: &Scene<'_>, standings: &[Standing], ix: Ix) -> Goal {
 }
 
 /// The held service at the bottom of a chain of dependencies, if there is one.
-fn held_root(standings: &[Standing], on: Ix) -> Option<Ix> {
+fn held_root(scene: &Scene<'_>, standings: &[Standing], on: Ix) -> Option<Ix> {
     match standings[on.at()].goal {
+        Goal::Down(Down::HeldByDocument) if scene.desired.suspended => None,
         Goal::Down(Down::HeldByDocument | Down::Held(_)) => Some(on),
         Goal::Down(Down::WaitsForHeld(root)) => Some(root),
         Goal::Up

@@ -272,9 +272,10 @@ fn alive_and_wanted(scene: &Scene<'_>, ix: Ix, incarnation: Incarnation, recover
     if acts && scene.now >= marks.ready_by {
         return Verdict::note(Reason::NotReadyInTime, Note::NotReadyInTime { service: ix });
     }
-    let starting = Verdict::wait(Reason::Starting { ready_by: marks.ready_by });
-    let mut waits = change(scene, ix, incarnation).unwrap_or(starting);
-    if acts {
+    let overdue = scene.now >= marks.ready_by;
+    let starting = if overdue { Reason::Overdue } else { Reason::Starting { ready_by: marks.ready_by } };
+    let mut waits = change(scene, ix, incarnation).unwrap_or(Verdict::wait(starting));
+    if !overdue {
         waits = waits.until(marks.ready_by);
     }
     if listed { waits.until(patience) } else { waits }

@@ -2,5 +2,7 @@
 #![cfg(feature = "agent")]
 
 mod debian_parts;
+mod readiness;
 mod running;
+mod sources;
 mod standin;

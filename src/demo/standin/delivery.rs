@@ -23,7 +23,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// One whole delivery.
 const LIMIT: Duration = Duration::from_secs(30);
 
-pub(super) fn serve(options: &Options, place: &Arc<Place>, term: &Term) -> Result<(), StandInError> {
+pub(super) fn serve(options: &Options, place: &Arc<Place>, term: &mut Term) -> Result<(), StandInError> {
     let to = options.to.clone().unwrap_or_else(|| Address::Unix(place.lmtp_socket()));
     let (wake, woken) = sync_channel(1);
     let server = Server::start(&options.listen, "", move |_, _| {

@@ -85,19 +85,19 @@ pub fn run(args: impl IntoIterator<Item = String>) -> u8 {
 
 fn serve(options: &Options) -> Result<(), StandInError> {
     // Before anything else, so that TERM in the first moment ends it as cleanly as later.
-    let term = Term::catch().map_err(StandInError::Signal)?;
+    let mut term = Term::catch().map_err(StandInError::Signal)?;
     let place = Arc::new(Place::new(&options.data));
     match options.kind {
-        Kind::Imap => imap::serve(options, &place, &term),
-        Kind::Pop3 => pop3::serve(options, &place, &term),
-        Kind::Http => http::serve(options, &place, &term),
-        Kind::Smtp => exchange::serve_smtp(options, &place, &term),
-        Kind::Lmtp => exchange::serve_lmtp(options, &place, &term),
-        Kind::Store => store::serve(options, &place, &term),
-        Kind::Purge => purge::serve(&place, &term),
-        Kind::Delivery => delivery::serve(options, &place, &term),
+        Kind::Imap => imap::serve(options, &place, &mut term),
+        Kind::Pop3 => pop3::serve(options, &place, &mut term),
+        Kind::Http => http::serve(options, &place, &mut term),
+        Kind::Smtp => exchange::serve_smtp(options, &place, &mut term),
+        Kind::Lmtp => exchange::serve_lmtp(options, &place, &mut term),
+        Kind::Store => store::serve(options, &place, &mut term),
+        Kind::Purge => purge::serve(&place, &mut term),
+        Kind::Delivery => delivery::serve(options, &place, &mut term),
         Kind::Sched | Kind::Ens => {
-            idle::serve(options.kind, &term);
+            idle::serve(options.kind, &mut term);
             Ok(())
         }
     }
