@@ -14,7 +14,7 @@ use super::place::Place;
 use super::queue;
 use super::server::Server;
 use super::term::Term;
-use super::{StandInError, complain, say};
+use super::{StandInError, chain, complain, say};
 use crate::demo::Address;
 use crate::demo::client::{ClientError, Hello, hand_over};
 
@@ -53,7 +53,7 @@ fn work(queue: &Path, to: &Address, woken: &Receiver<()>) {
             }
             Err(error) => {
                 if !complained {
-                    complain(&format!("delivery stand-in: mail waits: {error}"));
+                    complain(&format!("delivery stand-in: mail waits: {}", chain(&error)));
                 }
                 complained = true;
                 true
@@ -70,9 +70,9 @@ fn work(queue: &Path, to: &Address, woken: &Receiver<()>) {
 /// Why something still waits.
 #[derive(Debug, thiserror::Error)]
 enum Waits {
-    #[error("the queue cannot be read: {0}")]
+    #[error("the queue cannot be used")]
     Queue(#[from] std::io::Error),
-    #[error("the store cannot be reached: {0}")]
+    #[error("the store did not take it")]
     Store(#[from] ClientError),
     #[error("the store said `{0}`")]
     Said(String),

@@ -43,7 +43,7 @@ const EX_UNAVAILABLE: u8 = 69;
 /// Why a stand-in cannot serve.
 #[derive(Debug, thiserror::Error)]
 enum StandInError {
-    #[error("{0}")]
+    #[error(transparent)]
     Store(#[from] StoreNotReady),
     #[error("another store runs on this folder; stop it first")]
     StoreRuns,
@@ -70,14 +70,7 @@ pub fn run(args: impl IntoIterator<Item = String>) -> u8 {
     match serve(&options) {
         Ok(()) => 0,
         Err(error) => {
-            let mut text = format!("{} stand-in: {error}", options.kind.word());
-            let mut cause = std::error::Error::source(&error);
-            while let Some(error) = cause {
-                text.push_str(": ");
-                text.push_str(&error.to_string());
-                cause = error.source();
-            }
-            complain(&text);
+            complain(&format!("{} stand-in: {}", options.kind.word(), chain(&error)));
             if matches!(error, StandInError::Missing(_)) { EX_USAGE } else { EX_UNAVAILABLE }
         }
     }
@@ -101,6 +94,12 @@ fn serve(options: &Options) -> Result<(), StandInError> {
             Ok(())
         }
     }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// One line on standard output. A reader that went away (a killed agent) must not end the server, so errors are
