@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Boot, Exit, Fingerprint, Identity, Incarnation, Life, Name, Wall};
@@ -87,7 +88,7 @@ pub struct Retire {
 }
 
 /// Why an incarnation is to end and a new one to follow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Cause {
     /// It failed, and is restarted alone.
     Failed,
@@ -194,7 +195,7 @@ pub struct GivenUp {
 }
 
 /// A person wants the service down ([R6]).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Hold {
     /// By `stop`: until a start or a reboot.
     Stopped,

@@ -10,6 +10,7 @@
 //! `agent`. The second block touches the world.
 
 pub mod desired;
+pub mod document;
 pub mod engine;
 pub mod history;
 pub mod model;
@@ -25,6 +26,8 @@ pub mod agent;
 #[cfg(feature = "agent")]
 pub mod clock;
 #[cfg(feature = "agent")]
+pub mod control;
+#[cfg(feature = "agent")]
 pub mod demo;
 #[cfg(feature = "agent")]
 pub mod ledger;
@@ -34,3 +37,5 @@ pub mod observe;
 pub mod report;
 #[cfg(feature = "agent")]
 pub mod sources;
+#[cfg(feature = "agent")]
+pub mod supervise;

@@ -12,6 +12,9 @@ pub use launch::{Launch, Limits, Listener, Output, Protocol, Readiness, Reload, 
 use std::sync::Arc;
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::model::{Fingerprint, Name};
 
 /// Index of a service in [`Desired::services`]. Valid for one `Desired` only; across documents services go by name.
@@ -60,7 +63,7 @@ pub struct Desired {
 }
 
 /// How starts are ordered beyond dependencies ([R1]).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum StartOrder {
     /// One by one in list order; stops in the reverse.
     Listed,

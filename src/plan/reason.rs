@@ -199,6 +199,17 @@ impl Cause {
     }
 }
 
+/// Whether more is to come of a verdict by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// Something is under way or due.
+    Moving,
+    /// Nothing follows until something changes or a person acts.
+    Settled,
+    /// That depends on this other service.
+    AsSettledAs(Ix),
+}
+
 impl Reason {
     /// The other service that this reason is about: the next link of the chain that `why` follows.
     pub fn concerns(self) -> Option<Ix> {
@@ -243,6 +254,50 @@ impl Reason {
             | Self::Forgive
             | Self::Retry
             | Self::Retire(_) => None,
+        }
+    }
+
+    /// Whether more is to come by itself: those who wait for a service ask this.
+    pub fn outlook(self) -> Outlook {
+        match self {
+            Self::Running
+            | Self::Down(_)
+            | Self::Suspended
+            | Self::AutorestartOff
+            | Self::NotWatched
+            | Self::Overdue
+            | Self::StopFailed
+            | Self::Foreign
+            | Self::CheckFailed => Outlook::Settled,
+            Self::WaitsForDependency(other) => Outlook::AsSettledAs(other),
+            Self::Looking
+            | Self::Spawning
+            | Self::Starting { .. }
+            | Self::Recovering
+            | Self::WaitsForPeer(_)
+            | Self::WaitsForList(_)
+            | Self::StopWaitsFor(_)
+            | Self::Stopping { .. }
+            | Self::Killed { .. }
+            | Self::Checking
+            | Self::Reloading
+            | Self::Look(_)
+            | Self::Start
+            | Self::StartAgain(_)
+            | Self::Stop(_)
+            | Self::StopAgain(_)
+            | Self::StopRemains
+            | Self::KillTooSlow
+            | Self::KillForced
+            | Self::SignalAgain
+            | Self::Check
+            | Self::Reload
+            | Self::Charge
+            | Self::GiveUp
+            | Self::NotReadyInTime
+            | Self::Forgive
+            | Self::Retry
+            | Self::Retire(_) => Outlook::Moving,
         }
     }
 

@@ -3,4 +3,5 @@
 //! Pure functions of records and declarations; called by the planner, which decides when they are asked.
 
 pub mod budget;
+pub mod cron;
 pub mod reach;
