@@ -3,6 +3,8 @@
 //! What fits is handed on as JSON. A field that does not fit is left out and its path remembered, so that the rules
 //! about meaning can still be asked about the rest without blaming what is only missing because it was wrong.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
 use super::diagnostic::{Fault, Place};
@@ -20,23 +22,45 @@ pub(super) struct Checked {
     pub(super) value: Option<Value>,
     /// Fields that were left out because they do not fit.
     pub(super) dropped: Vec<String>,
+    /// For lists of which items were left out: where each remaining one stood.
+    pub(super) kept: HashMap<String, Vec<usize>>,
+}
+
+impl Checked {
+    /// A path into the JSON as a path into the tree.
+    pub(super) fn original(&self, path: &str) -> String {
+        let mut original = String::with_capacity(path.len());
+        for (at, piece) in path.split('[').enumerate() {
+            if at == 0 {
+                original.push_str(piece);
+                continue;
+            }
+            let (index, rest) = piece.split_once(']').unwrap_or((piece, ""));
+            let stood =
+                self.kept.get(&original).zip(index.parse().ok()).and_then(|(kept, at): (_, usize)| kept.get(at));
+            let index = stood.map_or_else(|| index.to_owned(), ToString::to_string);
+            original.push_str(&format!("[{index}]{rest}"));
+        }
+        original
+    }
 }
 
 /// Checks a whole document.
 pub(super) fn check(root: &Node, schema: &Value, faults: &mut Vec<Fault>) -> Checked {
-    let mut walk = Walk { root: schema, faults, dropped: Vec::new() };
+    let mut walk = Walk { root: schema, faults, dropped: Vec::new(), kept: HashMap::new() };
     if let Some(kind) = walk.foreign_kind(root) {
         walk.faults.push(kind);
-        return Checked { value: None, dropped: Vec::new() };
+        return Checked { value: None, dropped: Vec::new(), kept: HashMap::new() };
     }
     let value = walk.value(root, schema, "");
-    Checked { value, dropped: walk.dropped }
+    Checked { value, dropped: walk.dropped, kept: walk.kept }
 }
 
 struct Walk<'a> {
     root: &'a Value,
     faults: &'a mut Vec<Fault>,
     dropped: Vec<String>,
+    kept: HashMap<String, Vec<usize>>,
 }
 
 impl Walk<'_> {
@@ -59,10 +83,10 @@ impl Walk<'_> {
         match (&node.kind, kind_of(schema)) {
             (Kind::Map(entries), "object") => self.mapping(node.place, entries, schema, path),
             (Kind::List(items), "array") => self.list(node.place, items, schema, path),
-            (Kind::Scalar { text, plain }, "string" | "integer" | "boolean" | "integer or string") => {
+            (Kind::Scalar { text, plain, .. }, "string" | "integer" | "boolean" | "integer or string") => {
                 self.scalar(node.place, text, *plain, schema, path)
             }
-            (Kind::Scalar { text, plain: true }, _) if scalar::read(text) == Plain::Null => {
+            (Kind::Scalar { text, plain: true, .. }, _) if scalar::read(text) == Plain::Null => {
                 self.faults.push(nothing(node.place, path, schema));
                 None
             }
@@ -128,7 +152,7 @@ impl Walk<'_> {
                     result.insert(entry.key.clone(), value);
                 }
             } else {
-                let fault = self.unknown(entry, known, path);
+                let fault = self.unknown(entry, schema, known, path);
                 self.faults.push(fault);
             }
         }
@@ -147,7 +171,7 @@ impl Walk<'_> {
         whole.then_some(Value::Object(result))
     }
 
-    fn unknown(&self, entry: &Entry, known: &Map<String, Value>, path: &str) -> Fault {
+    fn unknown(&self, entry: &Entry, schema: &Value, known: &Map<String, Value>, path: &str) -> Fault {
         let shown = shorten(&entry.key);
         let fault =
             Fault::error("unknown-field", Some(entry.key_place), format!("`{shown}` is no field of {}", object(path)))
@@ -157,7 +181,9 @@ impl Walk<'_> {
         }
         let fields = known.keys().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
         let fault = fault.expected(format!("one of {fields}"));
-        match home_of(self.root, &entry.key, String::new()) {
+        let home =
+            home_of(schema, &entry.key, path.to_owned()).or_else(|| home_of(self.root, &entry.key, String::new()));
+        match home {
             Some(home) => fault.cure(format!("`{shown}` belongs to {}", object(&home))),
             None => fault.cure("remove it"),
         }
@@ -181,9 +207,22 @@ impl Walk<'_> {
             return None;
         }
         let inner = schema.get("items").unwrap_or(&Value::Null);
-        let values: Vec<Option<Value>> =
-            items.iter().enumerate().map(|(at, item)| self.value(item, inner, &format!("{path}[{at}]"))).collect();
-        values.into_iter().collect::<Option<Vec<Value>>>().map(Value::Array)
+        let mut values = Vec::with_capacity(items.len());
+        let mut kept = Vec::with_capacity(items.len());
+        for (at, item) in items.iter().enumerate() {
+            let below = format!("{path}[{at}]");
+            match self.value(item, inner, &below) {
+                Some(value) => {
+                    values.push(value);
+                    kept.push(at);
+                }
+                None => self.dropped.push(below),
+            }
+        }
+        if kept.len() < items.len() {
+            self.kept.insert(path.to_owned(), kept);
+        }
+        Some(Value::Array(values))
     }
 
     fn scalar(&mut self, place: Place, text: &str, plain: bool, schema: &Value, path: &str) -> Option<Value> {
@@ -216,7 +255,7 @@ impl Walk<'_> {
     }
 
     fn text(&mut self, place: Place, text: &str, schema: &Value, path: &str) -> bool {
-        let shown = shorten(text);
+        let shown = if is_secret(path) { "(not shown)".to_owned() } else { shorten(text) };
         if let Some(values) = schema.get("enum").and_then(Value::as_array) {
             if values.iter().any(|value| value == text) {
                 return true;
@@ -326,7 +365,14 @@ fn subject(path: &str) -> String {
 }
 
 fn object(path: &str) -> String {
-    if path.is_empty() { "the document".to_owned() } else { format!("`{path}`") }
+    if path.is_empty() {
+        return "the document".to_owned();
+    }
+    let steps: Vec<String> = path
+        .split('.')
+        .map(|step| step.split_once('[').map_or_else(|| step.to_owned(), |(field, _)| format!("{field}[]")))
+        .collect();
+    format!("`{}`", steps.join("."))
 }
 
 fn last(path: &str) -> &str {
@@ -356,6 +402,11 @@ fn quoted(text: &str) -> String {
 
 fn trap_fault(place: Place, text: &str, wanted: &str, schema: &Value, path: &str) -> Option<Fault> {
     let trap = scalar::trap(text)?;
+    if is_secret(path) {
+        let message = format!("YAML 1.1 and 1.2 read {} differently", subject(path));
+        let fault = Fault::error("yaml-versions", Some(place), message).about(path);
+        return Some(fault.expected(describe(schema)).cure("put it in quotes"));
+    }
     let takes_text = wanted == "string" || wanted == "integer or string";
     let message = format!(
         "`{text}` is {} in YAML 1.1 and {} in YAML 1.2; kubectl would have read {}",
@@ -388,7 +439,18 @@ fn key_fault(entry: &Entry, path: &str) -> Option<Fault> {
     })
 }
 
+/// Whether a value may be a password, which no message repeats.
+fn is_secret(path: &str) -> bool {
+    path.contains(".environment[") && path.ends_with(".value")
+}
+
 fn wrong_type(place: Place, text: &str, plain: bool, read: &Plain, schema: &Value, path: &str) -> Fault {
+    if is_secret(path) {
+        return Fault::error("type", Some(place), format!("{} is not text to a reader of YAML", subject(path)))
+            .about(path)
+            .expected(describe(schema))
+            .cure("put it in quotes");
+    }
     let wanted = kind_of(schema);
     let shown = shorten(text);
     let what = match read {
@@ -511,7 +573,7 @@ pub(super) fn as_written(node: &Node) -> Value {
     match &node.kind {
         Kind::List(items) => items.iter().map(as_written).collect(),
         Kind::Map(entries) => entries.iter().map(|entry| (entry.key.clone(), as_written(&entry.value))).collect(),
-        Kind::Scalar { text, plain } => match if *plain { scalar::read(text) } else { Plain::Text } {
+        Kind::Scalar { text, plain, .. } => match if *plain { scalar::read(text) } else { Plain::Text } {
             Plain::Null => Value::Null,
             Plain::Bool(value) => Value::from(value),
             Plain::Integer(number) => Value::from(number),

@@ -6,9 +6,10 @@
 
 use std::collections::HashMap;
 
-use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle};
+use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, Span};
 
 use super::diagnostic::{Fault, Place};
+use super::scalar;
 
 /// Longest document in bytes.
 pub(super) const MAX_BYTES: usize = 1024 * 1024;
@@ -34,6 +35,8 @@ pub(super) enum Kind {
         text: String,
         /// Written without quotes, so that its look decides its type.
         plain: bool,
+        /// The place behind it.
+        end: Place,
     },
     /// A sequence.
     List(Vec<Node>),
@@ -57,6 +60,26 @@ impl Node {
             Kind::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
             Kind::List(_) | Kind::Scalar { .. } => None,
         }
+    }
+
+    /// Where the values of environment variables stand.
+    pub(super) fn secrets(&self) -> Vec<(Place, Place)> {
+        let items = |node: Option<&Self>| -> Vec<Self> {
+            match node.map(|node| &node.kind) {
+                Some(Kind::List(items)) => items.clone(),
+                Some(Kind::Map(_) | Kind::Scalar { .. }) | None => Vec::new(),
+            }
+        };
+        let spec = self.get("spec");
+        ["services", "schedule"]
+            .into_iter()
+            .flat_map(|list| items(spec.and_then(|spec| spec.get(list))))
+            .flat_map(|item| items(item.get("environment")))
+            .filter_map(|variable| match variable.get("value") {
+                Some(Self { place, kind: Kind::Scalar { end, .. } }) => Some((*place, *end)),
+                Some(_) | None => None,
+            })
+            .collect()
     }
 
     /// Itself and everything below it: values, and bytes of text.
@@ -143,7 +166,7 @@ pub(super) fn parse(text: &str, faults: &mut Vec<Fault>) -> Option<Node> {
     let mut builder = Builder::default();
     for next in Parser::new_from_str_with_options(text, options) {
         let step = match next {
-            Ok((event, span)) => builder.take(event, place(span.start), faults),
+            Ok((event, span)) => builder.take(event, &span, faults),
             Err(error) => Err(syntax(&error, text)),
         };
         if let Err(fault) = step {
@@ -204,24 +227,30 @@ enum Inside {
 }
 
 impl Builder {
-    fn take(&mut self, event: Event<'_>, at: Place, faults: &mut Vec<Fault>) -> Result<(), Fault> {
+    fn take(&mut self, event: Event<'_>, span: &Span, faults: &mut Vec<Fault>) -> Result<(), Fault> {
+        let at = place(span.start);
+        let tag_at = span.tag_start.map_or(at, place);
         match event {
             Event::DocumentStart(..) => self.anchors.clear(),
             Event::Scalar(text, style, anchor, tag) => {
-                refuse_tag(tag.is_some(), at, faults);
+                refuse_tag(tag.is_some(), tag_at, faults);
                 let node = Node {
                     place: at,
-                    kind: Kind::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain && tag.is_none() },
+                    kind: Kind::Scalar {
+                        text: text.into_owned(),
+                        plain: style == ScalarStyle::Plain && tag.is_none(),
+                        end: place(span.end),
+                    },
                 };
                 self.remember(anchor, &node);
                 self.put(node, faults)?;
             }
             Event::SequenceStart(_, anchor, tag) => {
-                refuse_tag(tag.is_some(), at, faults);
+                refuse_tag(tag.is_some(), tag_at, faults);
                 self.begin(at, anchor, Inside::List(Vec::new()))?;
             }
             Event::MappingStart(_, anchor, tag) => {
-                refuse_tag(tag.is_some(), at, faults);
+                refuse_tag(tag.is_some(), tag_at, faults);
                 self.begin(at, anchor, Inside::Map { entries: Vec::new(), lines: HashMap::new(), key: None })?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(faults)?,
@@ -298,7 +327,7 @@ impl Builder {
             Inside::List(items) => items.push(node),
             Inside::Map { entries, lines, key } => match key.take() {
                 None => match node.kind {
-                    Kind::Scalar { text, plain } => *key = Some((text, node.place, plain)),
+                    Kind::Scalar { text, plain, end: _ } => *key = Some((text, node.place, plain)),
                     Kind::List(_) | Kind::Map(_) => {
                         return Err(Fault::error("yaml-key", Some(node.place), "a list or mapping stands as a key")
                             .expected("the name of a field"));
@@ -323,7 +352,8 @@ impl Builder {
     }
 
     fn put_root(&mut self, node: Node) -> Result<(), Fault> {
-        let empty = matches!(&node.kind, Kind::Scalar { text, plain: true } if text.is_empty());
+        let empty =
+            matches!(&node.kind, Kind::Scalar { text, plain: true, .. } if scalar::read(text) == scalar::Plain::Null);
         if empty {
             return Ok(());
         }

@@ -59,7 +59,22 @@ pub(super) const RULES: &[Rule] = &[
         program_changed,
     ),
     doubt("manager-unnamed", "spec.highAvailability", "mode Manager names its manager", manager_unnamed),
+    Rule {
+        id: "later",
+        severity: Severity::Note,
+        path: "spec.highAvailability.mode",
+        message: "ActiveStandby is the operator's affair",
+        cel: WARNS,
+        check: standby_later,
+    },
 ];
+
+/// Said as a note: it is the operator's affair.
+fn standby_later(all: &Effective<'_>, found: &mut Findings) {
+    if all.mode() == HighAvailabilityMode::ActiveStandby {
+        found.add("spec.highAvailability.mode", "ActiveStandby is checked here; only the operator acts on it", "", "");
+    }
+}
 
 /// [R13]: whenever the document sets either. The profile's own values are equal and pass in silence.
 fn window_and_gap(all: &Effective<'_>, found: &mut Findings) {

@@ -11,10 +11,7 @@ pub(in crate::document) const LATER: &[(&str, &str)] = &[
     ("spec.services[].onHang", "hangs are not noticed yet"),
     ("spec.schedule", "no task runs yet"),
     ("spec.timeZone", "no task runs yet"),
-    (
-        "spec.highAvailability",
-        "it is checked, and Manager makes a give-up a failover; the manager's commands and ActiveStandby come later",
-    ),
+    ("spec.highAvailability.manager", "the manager's own commands are not printed yet"),
     ("spec.workload", "only the operator reads it"),
 ];
 
@@ -35,6 +32,7 @@ pub(in crate::document) fn notes(root: &Node) -> Vec<Fault> {
             severity: Severity::Note,
             place: None,
             path: first.clone(),
+            shown_at: None,
             message: format!("`{field}` has no effect in this release{others}: {words}"),
             expected: String::new(),
             cure: String::new(),

@@ -64,11 +64,19 @@ impl Findings {
             severity: self.severity,
             place: None,
             path: path.as_ref().to_owned(),
+            shown_at: None,
             message: message.into(),
             expected: expected.into(),
             cure: cure.into(),
             rule: self.rule,
         });
+    }
+
+    /// Where the last finding is shown when its own field is not written.
+    fn shown_at(&mut self, path: impl Into<String>) {
+        if let Some(last) = self.found.last_mut() {
+            last.shown_at = Some(path.into());
+        }
     }
 }
 

@@ -394,7 +394,11 @@ fn no_cycle(all: &Effective<'_>, found: &mut Findings) {
     }
     for (at, merged) in all.services.iter().enumerate() {
         let lead = merged.service.group.as_deref().and_then(|group| leads.get(group));
-        if let Some(lead) = lead.filter(|lead| **lead != at && !edges[at].contains(lead)) {
+        // A dependency that the lead already is was looked at above; if it was cut open there it stays so.
+        let named = lead.is_some_and(|lead| {
+            merged.service.depends_on.iter().flatten().any(|n| all.by_name.get(&**n) == Some(lead))
+        });
+        if let Some(lead) = lead.filter(|lead| **lead != at && !named) {
             edges[at].push(*lead);
         }
     }
@@ -458,11 +462,12 @@ fn role_needs_group(all: &Effective<'_>, found: &mut Findings) {
     for merged in &all.services {
         if let (Some(at), Some(_), None) = (merged.at, merged.service.group_role, &merged.service.group) {
             found.add(
-                format!("spec.services[{at}].groupRole"),
+                format!("spec.services[{at}].group"),
                 format!("`{}` has a role in no group", merged.service.name),
                 "a group beside groupRole",
                 "add `group: store`, or remove groupRole",
             );
+            found.shown_at(format!("spec.services[{at}].groupRole"));
         }
     }
 }
@@ -508,11 +513,12 @@ fn readiness_probe(all: &Effective<'_>, found: &mut Findings) {
         let probe = service.readiness.as_ref().is_some_and(|readiness| readiness.kind == ReadinessType::Probe);
         if probe && !service.listeners.iter().flatten().any(|listener| listener.enabled.unwrap_or(true)) {
             found.add(
-                format!("spec.services[{at}].readiness.type"),
+                format!("spec.services[{at}].listeners"),
                 format!("`{}` has no enabled listener to probe, so it would never be ready", service.name),
                 "an enabled listener beside readiness Probe",
                 "add a listener, or write `type: Immediate`",
             );
+            found.shown_at(format!("spec.services[{at}].readiness.type"));
         }
     }
 }

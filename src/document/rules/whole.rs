@@ -170,14 +170,16 @@ fn ha_needs_restart(all: &Effective<'_>, found: &mut Findings) {
     }
     if !all.autorestart_enabled() {
         let said = all.spec.autorestart.as_ref().is_some_and(|policy| policy.enabled.is_some());
-        let path = if said { "spec.autorestart.enabled" } else { "spec.highAvailability.mode" };
         let why = if said { "" } else { ", which the profile switches off" };
         found.add(
-            path,
+            "spec.autorestart.enabled",
             format!("high availability without autorestart{why}: nothing would be restarted before a failover"),
             "autorestart enabled",
             "add `autorestart: {enabled: true}`",
         );
+        if !said {
+            found.shown_at("spec.highAvailability.mode");
+        }
     }
     if !all.watched() {
         found.add(
