@@ -10,8 +10,30 @@
 //! `agent`. The second block touches the world.
 
 pub mod desired;
+pub mod document;
+pub mod engine;
+pub mod history;
 pub mod model;
+pub mod observed;
 pub mod plan;
+pub mod policy;
+pub mod protocol;
+pub mod sim;
+pub mod status;
 
+#[cfg(feature = "agent")]
+pub mod agent;
+#[cfg(feature = "agent")]
+pub mod clock;
+#[cfg(feature = "agent")]
+pub mod demo;
+#[cfg(feature = "agent")]
+pub mod ledger;
+#[cfg(feature = "agent")]
+pub mod observe;
+#[cfg(feature = "agent")]
+pub mod report;
+#[cfg(feature = "agent")]
+pub mod sources;
 #[cfg(feature = "agent")]
 pub mod supervise;

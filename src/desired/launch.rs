@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Everything needed to run one service. Kept in the ledger beside a running process, so that a service removed from
@@ -85,7 +86,8 @@ pub enum Reload {
 }
 
 /// The signals a document may name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
 pub enum Signal {
     /// SIGTERM.
     #[default]
@@ -120,7 +122,7 @@ pub struct Listener {
 }
 
 /// The protocol of a listener, which says what greeting means alive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Protocol {
     /// RFC 9051.
     Imap,
@@ -141,7 +143,7 @@ pub enum Protocol {
 }
 
 /// TLS on a listener.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Tls {
     /// Never.
     #[default]
@@ -153,7 +155,7 @@ pub enum Tls {
 }
 
 /// Where a service's standard output and error go ([R15]).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Output {
     /// `<dataRoot>/log/NAME`, rotated by size.
     #[default]

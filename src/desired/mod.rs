@@ -9,7 +9,11 @@ mod launch;
 pub use graph::{Cycle, GraphError, topological};
 pub use launch::{Launch, Limits, Listener, Output, Protocol, Readiness, Reload, Signal, Tls};
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::model::{Fingerprint, Name};
 
@@ -59,7 +63,7 @@ pub struct Desired {
 }
 
 /// How starts are ordered beyond dependencies ([R1]).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum StartOrder {
     /// One by one in list order; stops in the reverse.
     Listed,
@@ -125,7 +129,31 @@ pub struct Service {
     /// Never triggers a failover when false ([R23]).
     pub required: bool,
     /// How it is started, probed, reloaded and stopped; the planner does not look inside.
-    pub launch: Launch,
+    pub launch: Arc<Launch>,
+}
+
+impl Service {
+    /// A service that only the ledger knows: it left the document and is stopped by its recorded declaration ([R19]).
+    pub fn leftover(name: Name, launch: Arc<Launch>, stop_timeout_ms: u64) -> Self {
+        Self {
+            name,
+            wanted: Wanted::Removed,
+            depends_on: Vec::new(),
+            dependents: Vec::new(),
+            group: None,
+            restarts_with_dependency: false,
+            held: false,
+            restarted_at: None,
+            start_timeout: Duration::ZERO,
+            stop_timeout: Duration::from_millis(stop_timeout_ms),
+            has_check: false,
+            has_reload: false,
+            launch_print: Fingerprint::default(),
+            declaration: Fingerprint::default(),
+            required: false,
+            launch,
+        }
+    }
 }
 
 /// Whether a service is wanted up.

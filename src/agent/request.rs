@@ -1,0 +1,130 @@
+//! What may be asked of the running agent. The control socket turns HTTP into these; the loop answers between two turns.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+use crate::engine::{Answer, Happening, Order};
+use crate::model::Name;
+use crate::sim::Unfolded;
+use crate::status::Reported;
+
+/// A question or an order, with the way back. An answer that nobody waits for any more is dropped.
+#[derive(Debug)]
+pub enum Request {
+    /// The status of everything, as the object that Kubernetes shows.
+    Status(oneshot::Sender<Reported>),
+    /// A person orders.
+    Order(Order, oneshot::Sender<Vec<Answer>>),
+    /// What would be done from here on, each step with its reason in words.
+    Plan(oneshot::Sender<Forecast>),
+    /// What would be done if this document were put in force.
+    PlanDocument(Vec<u8>, oneshot::Sender<Result<Forecast, String>>),
+    /// What was decided about a service, and the chain of causes; none for a name nobody knows.
+    Why(Name, oneshot::Sender<Option<Vec<String>>>),
+    /// What happened, oldest first, of one service or of all.
+    History(Option<Name>, oneshot::Sender<Vec<Told>>),
+    /// The document file is read again, logs are reopened (SIGHUP).
+    Refresh,
+    /// The agent ends.
+    End {
+        /// Whether the services are stopped in order first; otherwise they run on and the next agent adopts them.
+        stop_services: bool,
+        /// Told once the agent is about to end, or why it does not.
+        done: oneshot::Sender<Result<(), String>>,
+    },
+    /// The next happenings as they come, for progress while a person waits.
+    Follow(tokio::sync::mpsc::UnboundedSender<Told>),
+}
+
+/// A plan in words.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Forecast {
+    /// The steps in order.
+    pub steps: Vec<PlannedStep>,
+    /// Services that would still not be as wanted at the end.
+    pub left: Vec<Left>,
+}
+
+/// One step of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedStep {
+    /// `start`, `stop`, `kill`, `reload` or `check`.
+    pub verb: String,
+    /// Which service.
+    pub service: String,
+    /// Why, in one sentence.
+    pub reason: String,
+    /// What it interrupts, in words; empty where nothing is interrupted.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub interrupts: String,
+}
+
+/// A service that a plan leaves other than wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Left {
+    /// Which service.
+    pub service: String,
+    /// Why, in one sentence.
+    pub reason: String,
+}
+
+/// A happening as people and programs are told it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Told {
+    /// RFC 3339.
+    pub time: String,
+    /// Which service; absent where it concerns all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// In one sentence.
+    pub what: String,
+    /// The same for programs.
+    pub event: crate::engine::Happened,
+}
+
+impl From<&Happening> for Told {
+    fn from(happening: &Happening) -> Self {
+        Self {
+            time: happening.now.wall.to_string(),
+            service: happening.service.as_ref().map(ToString::to_string),
+            what: happening.what.to_string(),
+            event: happening.what.clone(),
+        }
+    }
+}
+
+impl Forecast {
+    /// Puts a plan into words. `desired` is the document it was made for.
+    pub fn of(unfolded: &Unfolded, desired: &crate::desired::Desired) -> Self {
+        use crate::plan::{Rung, Step};
+        let mut forecast = Self::default();
+        for todo in &unfolded.steps {
+            let Some(ix) = desired.find(&todo.service) else { continue };
+            let (verb, interrupts) = match &todo.step {
+                Step::Look => continue,
+                Step::Spawn { .. } => ("start", ""),
+                Step::Signal { rung: Rung::Ask(_), .. } => ("stop", "its open connections and running work"),
+                Step::Signal { rung: Rung::Kill, .. } => ("kill", "its open connections and running work, at once"),
+                Step::Reload { .. } => ("reload", ""),
+                Step::Check { .. } => ("check", ""),
+            };
+            forecast.steps.push(PlannedStep {
+                verb: verb.to_owned(),
+                service: todo.service.to_string(),
+                reason: todo.reason.sentence(desired, ix),
+                interrupts: interrupts.to_owned(),
+            });
+        }
+        for (name, reason) in &unfolded.left {
+            if let Some(ix) = desired.find(name) {
+                let reason = reason.sentence(desired, ix);
+                forecast.left.push(Left { service: name.to_string(), reason });
+            }
+        }
+        forecast
+    }
+}

@@ -1,0 +1,185 @@
+//! What the document, its profile and the defaults say together. Rules and resolution both read this.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use super::profile::Catalogue;
+use super::spec::{GiveUp, HighAvailabilityMode, MessagingServer, Output, Profile, Service, Spec, StartOrder, Task};
+
+/// One document with everything supplied that it does not say.
+pub(super) struct Effective<'a> {
+    pub(super) spec: &'a Spec,
+    pub(super) profile: &'static Catalogue,
+    /// In list order: the profile's order, then the document's additional services.
+    pub(super) services: Vec<Merged>,
+    /// Where each name stands in `services`.
+    pub(super) by_name: HashMap<String, usize>,
+}
+
+/// A service with its profile's values filled in.
+pub(super) struct Merged {
+    pub(super) service: Service,
+    /// Its index in the document's list; nothing where only the profile names it.
+    pub(super) at: Option<usize>,
+}
+
+impl<'a> Effective<'a> {
+    pub(super) fn of(server: &'a MessagingServer) -> Self {
+        let spec = &server.spec;
+        let profile = spec.profile.catalogue();
+        let mut own: HashMap<&str, usize> = HashMap::new();
+        for (at, service) in spec.services.iter().enumerate() {
+            own.entry(&service.name).or_insert(at);
+        }
+        let mut services = Vec::with_capacity(profile.spec.services.len() + spec.services.len());
+        let mut known = HashSet::new();
+        for supplied in &profile.spec.services {
+            known.insert(&*supplied.name);
+            let at = own.get(&*supplied.name).copied();
+            let service = at.map_or_else(|| supplied.clone(), |at| merge(&spec.services[at], supplied));
+            services.push(Merged { service, at });
+        }
+        for (at, service) in spec.services.iter().enumerate() {
+            // Of two services with one name the first counts; a rule complains about the second.
+            if !known.contains(&*service.name) && own.get(&*service.name) == Some(&at) {
+                services.push(Merged { service: service.clone(), at: Some(at) });
+            }
+        }
+        let by_name = services.iter().enumerate().map(|(at, merged)| (merged.service.name.0.clone(), at)).collect();
+        Self { spec, profile, services, by_name }
+    }
+
+    pub(super) fn path_of(&self, index: usize, field: &str) -> String {
+        match self.services[index].at {
+            Some(at) => format!("spec.services[{at}].{field}"),
+            None => "spec.profile".to_owned(),
+        }
+    }
+
+    pub(super) fn start_order(&self) -> StartOrder {
+        self.spec.start_order.or(self.profile.spec.start_order).unwrap_or(StartOrder::Parallel)
+    }
+
+    pub(super) fn autorestart_enabled(&self) -> bool {
+        let of = |spec: &Spec| spec.autorestart.as_ref().and_then(|policy| policy.enabled);
+        of(self.spec).or(of(&self.profile.spec)).unwrap_or(true)
+    }
+
+    pub(super) fn window(&self) -> Duration {
+        let of = |spec: &Spec| spec.autorestart.as_ref().and_then(|policy| policy.timeout);
+        of(self.spec).or(of(&self.profile.spec)).map_or(Duration::from_mins(10), |window| window.0)
+    }
+
+    pub(super) fn max_restarts(&self) -> u32 {
+        let of = |spec: &Spec| spec.autorestart.as_ref().and_then(|policy| policy.max_restarts);
+        of(self.spec).or(of(&self.profile.spec)).unwrap_or(1)
+    }
+
+    pub(super) fn give_up(&self) -> GiveUp {
+        // An HA manager takes over when we give up, whatever the profile says ([R23]).
+        if self.mode() == HighAvailabilityMode::Manager {
+            return GiveUp::Failover;
+        }
+        let of = |spec: &Spec| spec.autorestart.as_ref().and_then(|policy| policy.on_give_up);
+        of(self.spec).or(of(&self.profile.spec)).unwrap_or(GiveUp::Stay)
+    }
+
+    pub(super) fn retry_after(&self) -> Duration {
+        let own = self.spec.autorestart.as_ref().and_then(|policy| policy.retry_after);
+        own.map_or(self.window(), |after| after.0.max(self.window()))
+    }
+
+    pub(super) fn watched(&self) -> bool {
+        let of = |spec: &Spec| spec.watcher.as_ref().and_then(|watcher| watcher.enabled);
+        of(self.spec).or(of(&self.profile.spec)).unwrap_or(true)
+    }
+
+    pub(super) fn mode(&self) -> HighAvailabilityMode {
+        self.spec.high_availability.as_ref().map_or(HighAvailabilityMode::None, |high| high.mode)
+    }
+
+    pub(super) fn server_root(&self) -> &str {
+        self.spec.server_root.as_deref().or(self.profile.spec.server_root.as_deref()).unwrap_or("/")
+    }
+
+    pub(super) fn data_root(&self) -> &str {
+        self.spec.data_root.as_deref().or(self.profile.spec.data_root.as_deref()).unwrap_or("/var/lib/mailward/data")
+    }
+
+    pub(super) fn output(&self) -> Output {
+        self.spec.logs.as_ref().and_then(|logs| logs.output).unwrap_or_default()
+    }
+
+    /// The longest row of failed rounds that any service waits for.
+    pub(super) fn failure_threshold(&self) -> u32 {
+        let of = |spec: &Spec| spec.probes.as_ref().and_then(|probes| probes.failure_threshold);
+        let general = of(self.spec).or(of(&self.profile.spec)).unwrap_or(1);
+        let own = self.services.iter().filter_map(|merged| merged.service.probes.as_ref()?.failure_threshold).max();
+        own.map_or(general, |own| own.max(general))
+    }
+
+    /// The task msprobe, of the document or of the profile.
+    pub(super) fn msprobe(&self) -> Option<&Task> {
+        let of = |tasks: &'a [Task]| tasks.iter().find(|task| &*task.name == "msprobe");
+        of(&self.spec.schedule)
+            .or_else(|| self.profile.spec.schedule.iter().find(|task| &*task.name == "msprobe"))
+            .filter(|task| task.enabled.unwrap_or(true))
+    }
+
+    pub(super) fn is_oracle(&self) -> bool {
+        self.spec.profile == Profile::Oracle
+    }
+
+    /// For each service the first of its dependencies that is not wanted, or itself when it is disabled.
+    pub(super) fn unwanted(&self) -> Vec<Option<String>> {
+        let mut unwanted: Vec<Option<String>> = self
+            .services
+            .iter()
+            .map(|merged| (!merged.service.enabled.unwrap_or(true)).then(|| merged.service.name.0.clone()))
+            .collect();
+        let mut dependents: Vec<Vec<usize>> = vec![Vec::new(); self.services.len()];
+        for (at, merged) in self.services.iter().enumerate() {
+            for need in merged.service.depends_on.iter().flatten().filter_map(|name| self.by_name.get(&**name)) {
+                dependents[*need].push(at);
+            }
+        }
+        let mut spread: Vec<usize> = (0..unwanted.len()).filter(|at| unwanted[*at].is_some()).collect();
+        while let Some(at) = spread.pop() {
+            for dependent in &dependents[at] {
+                if unwanted[*dependent].is_none() {
+                    unwanted[*dependent] = Some(self.services[at].service.name.0.clone());
+                    spread.push(*dependent);
+                }
+            }
+        }
+        // Which of several came first in this walk is chance; the list of the service itself decides what is named.
+        for at in 0..unwanted.len() {
+            let service = &self.services[at].service;
+            if unwanted[at].is_some() && service.enabled.unwrap_or(true) {
+                let first = service
+                    .depends_on
+                    .iter()
+                    .flatten()
+                    .find(|name| self.by_name.get(&***name).is_some_and(|need| unwanted[*need].is_some()));
+                unwanted[at] = first.map(|name| name.0.clone());
+            }
+        }
+        unwanted
+    }
+}
+
+/// A document's service over the profile's. How a program says that it is ready and how it is checked, reloaded and
+/// told to stop belongs to the program: who brings another command brings these too.
+fn merge(own: &Service, supplied: &Service) -> Service {
+    let mut merged = own.clone();
+    macro_rules! fill {
+        ($($field:ident)*) => { $( if merged.$field.is_none() { merged.$field.clone_from(&supplied.$field); } )* };
+    }
+    if own.command.is_none() {
+        fill!(readiness pid_file reload check stop_signal);
+    }
+    fill!(enabled command user user_group environment working_directory limits depends_on group group_role
+        on_dependency_restart start_timeout stop_timeout watch_files listeners probes on_hang hold restarted_at required
+        output);
+    merged
+}

@@ -1,0 +1,114 @@
+//! The front of the house: what a person wrote becomes what the planner reads, or a list of everything wrong with it.
+//!
+//! Bytes in, values and diagnostics out; reads no file and knows no clock. The file source, `validate`, `run`, `plan`
+//! and later the operator call it, so that all of them give the same verdict.
+//!
+//! ```text
+//! bytes ─► tree (line and column of every value) ─► structure (held against the JSON Schema) ─► types ─► rules
+//!                                                                              Document ─► resolve ─► Desired
+//! ```
+
+mod diagnostic;
+mod effective;
+mod nearest;
+mod profile;
+mod resolve;
+mod rules;
+mod scalar;
+mod schema;
+pub mod spec;
+mod structure;
+mod tree;
+
+pub use diagnostic::{Diagnostic, Place, Severity};
+pub use profile::{Catalogue, profile_table};
+pub use resolve::{Settings, resolve, settings};
+pub use rules::{Cel, Rule, rules};
+pub use schema::schema;
+pub use spec::MessagingServer;
+
+use std::sync::Arc;
+
+use diagnostic::Fault;
+
+/// A document that passed every rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Document {
+    server: MessagingServer,
+}
+
+impl Document {
+    /// What was written.
+    pub fn server(&self) -> &MessagingServer {
+        &self.server
+    }
+}
+
+/// What reading a document gave.
+#[derive(Clone, Debug)]
+pub struct Read {
+    /// The document, unless there is an error.
+    pub document: Option<Document>,
+    /// Everything there is to say about it, in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads a document. `origin` names the file, or whatever else the bytes came from, in diagnostics. Never fails
+/// otherwise than by diagnostics, whatever the bytes are.
+pub fn read(bytes: &[u8], origin: &str) -> Read {
+    let file: Arc<str> = Arc::from(origin);
+    let mut faults = Vec::new();
+    let text = match tree::text(bytes) {
+        Ok(text) => text,
+        Err(fault) => {
+            let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(tree::MAX_BYTES)]);
+            return Read { document: None, diagnostics: diagnostic::show(vec![fault], &file, &shown) };
+        }
+    };
+    let server = tree::parse(text, &mut faults).and_then(|root| meaning(&root, &mut faults));
+    let refused = faults.iter().any(|fault| fault.severity == Severity::Error);
+    Read {
+        document: server.filter(|_| !refused).map(|server| Document { server }),
+        diagnostics: diagnostic::show(faults, &file, text),
+    }
+}
+
+/// From the tree to the types, then the rules.
+fn meaning(root: &tree::Node, faults: &mut Vec<Fault>) -> Option<MessagingServer> {
+    let checked = structure::check(root, &schema(), faults);
+    let well_formed = faults.is_empty();
+    for fault in faults.iter_mut() {
+        fault.path = structure::locate(root, &fault.path).1;
+    }
+    // Without the list of services every other mention of one would look wrong.
+    if checked.dropped.iter().any(|path| path == "spec.services") {
+        return None;
+    }
+    let server = match serde_json::from_value::<MessagingServer>(checked.value?) {
+        Ok(server) => server,
+        Err(error) => {
+            faults.push(Fault::error("type", Some(root.place), error.to_string()));
+            return None;
+        }
+    };
+    let mut found = rules::check(&server, well_formed);
+    if well_formed {
+        found.extend(rules::notes(root));
+    }
+    // What is missing only because it was wrong has been reported already.
+    found.retain(|fault| {
+        !checked.dropped.iter().any(|dropped| {
+            fault
+                .path
+                .strip_prefix(dropped.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        })
+    });
+    for fault in &mut found {
+        let (place, path) = structure::locate(root, &fault.path);
+        fault.place = Some(place);
+        fault.path = path;
+    }
+    faults.extend(found);
+    Some(server)
+}

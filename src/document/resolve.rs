@@ -1,0 +1,288 @@
+//! From a checked document to what the planner and the executor read.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use super::Document;
+use super::effective::{Effective, Merged};
+use super::spec::{self, DependencyRestart, GiveUp, GroupRole, ReadinessType, Service};
+use crate::desired::{
+    Autorestart, Desired, Group, GroupIx, Ix, Launch, Limits, Listener, OnGiveUp, Readiness, Reload, Wanted,
+    topological,
+};
+use crate::model::{Fingerprint, Name};
+
+/// What the agent needs of a document beside [`Desired`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The profile.
+    pub profile: spec::Profile,
+    /// Where relative commands start.
+    pub server_root: String,
+    /// Where the data lives; logs are in `log/` below it.
+    pub data_root: String,
+    /// A log is rotated at this size in bytes; never when absent ([R15]).
+    pub rotate_size: Option<u64>,
+    /// Rotated logs that are kept.
+    pub keep: u32,
+    /// Whether users other than root and the agent's own may read over the control socket.
+    pub others_may_read: bool,
+    /// Names that stand for several services, such as `mta`.
+    pub aliases: Vec<(Name, Vec<Name>)>,
+}
+
+/// The settings of a document.
+pub fn settings(document: &Document) -> Settings {
+    let effective = Effective::of(document.server());
+    let spec = effective.spec;
+    let size = spec.logs.as_ref().and_then(|logs| logs.rotate_size).map_or(10 << 20, |size| size.0);
+    Settings {
+        profile: spec.profile,
+        server_root: effective.server_root().to_owned(),
+        data_root: effective.data_root().to_owned(),
+        rotate_size: (size > 0).then_some(size),
+        keep: spec.logs.as_ref().and_then(|logs| logs.keep).unwrap_or(5),
+        others_may_read: spec.control.as_ref().and_then(|control| control.others_may_read).unwrap_or(false),
+        aliases: effective
+            .profile
+            .aliases
+            .iter()
+            .map(|(alias, names)| (name(alias), names.iter().map(|service| name(service)).collect()))
+            .collect(),
+    }
+}
+
+/// What a document wants: profile applied, names turned into indices, in list order. `generation` counts the accepted
+/// documents.
+pub fn resolve(document: &Document, generation: i64) -> Desired {
+    let server = document.server();
+    let effective = Effective::of(server);
+    let unwanted = effective.unwanted();
+    let mut groups: Vec<Group> = Vec::new();
+    let mut group_of: HashMap<&str, GroupIx> = HashMap::new();
+    let mut services = Vec::with_capacity(effective.services.len());
+    for ((merged, reason), ix) in effective.services.iter().zip(&unwanted).zip(0..) {
+        let service = &merged.service;
+        let group = service.group.as_deref().map(|group| {
+            *group_of.entry(group).or_insert_with(|| {
+                groups.push(Group { name: name(group), lead: None, members: Vec::new() });
+                GroupIx(index(groups.len() - 1))
+            })
+        });
+        if let Some(group) = group {
+            let group = &mut groups[group.at()];
+            group.members.push(Ix(ix));
+            if service.group_role == Some(GroupRole::Lead) && group.lead.is_none() {
+                group.lead = Some(Ix(ix));
+            }
+        }
+        services.push(one(&effective, merged, reason.as_deref(), group));
+    }
+    for at in 0..services.len() {
+        for need in services[at].depends_on.clone() {
+            services[need.at()].dependents.push(Ix(index(at)));
+        }
+    }
+    let topological = order(&services, &groups);
+    Desired {
+        name: name(&server.metadata.name),
+        generation,
+        start_order: effective.start_order(),
+        autorestart: Autorestart {
+            enabled: effective.autorestart_enabled(),
+            window: effective.window(),
+            max_restarts: effective.max_restarts(),
+            on_give_up: match effective.give_up() {
+                GiveUp::Stay => OnGiveUp::Stay,
+                GiveUp::RetryAfter => OnGiveUp::RetryAfter(effective.retry_after()),
+                GiveUp::Failover => OnGiveUp::Failover,
+            },
+        },
+        watched: effective.watched(),
+        suspended: server.spec.suspend.unwrap_or(false),
+        services,
+        groups,
+        topological,
+    }
+}
+
+fn one(
+    effective: &Effective<'_>,
+    merged: &Merged,
+    unwanted: Option<&str>,
+    group: Option<GroupIx>,
+) -> crate::desired::Service {
+    let service = &merged.service;
+    let enabled = service.enabled.unwrap_or(true);
+    let launch = launch(effective, service);
+    let mut depends_on: Vec<Ix> = Vec::new();
+    for need in service.depends_on.iter().flatten().filter_map(|name| effective.by_name.get(&**name)) {
+        if !depends_on.contains(&Ix(index(*need))) {
+            depends_on.push(Ix(index(*need)));
+        }
+    }
+    crate::desired::Service {
+        name: name(&service.name),
+        wanted: match unwanted {
+            None => Wanted::Yes,
+            Some(dependency) if enabled => Wanted::DependencyDisabled(name(dependency)),
+            Some(_) => Wanted::Disabled,
+        },
+        depends_on,
+        dependents: Vec::new(),
+        group,
+        restarts_with_dependency: service.on_dependency_restart == Some(DependencyRestart::Restart),
+        held: service.hold.unwrap_or(false),
+        restarted_at: service.restarted_at.as_deref().map(name),
+        start_timeout: or_seconds(service.start_timeout, 60),
+        stop_timeout: or_seconds(service.stop_timeout, 30),
+        has_check: !launch.check.is_empty(),
+        has_reload: launch.reload.is_some(),
+        launch_print: launch_print(&launch),
+        declaration: declaration(effective, service),
+        required: service.required.unwrap_or(true),
+        launch,
+    }
+}
+
+fn launch(effective: &Effective<'_>, service: &Service) -> Launch {
+    let root = effective.server_root();
+    let command = |words: Option<&Vec<spec::Argument>>| -> Vec<String> {
+        let mut words: Vec<String> = words.into_iter().flatten().map(ToString::to_string).collect();
+        if let Some(program) = words.first_mut().filter(|program| program.contains('/')) {
+            *program = below(root, program);
+        }
+        words
+    };
+    let listeners: Vec<Listener> = service
+        .listeners
+        .iter()
+        .flatten()
+        .filter(|listener| listener.enabled.unwrap_or(true))
+        .map(|listener| Listener {
+            address: listener.address.as_ref().map(ToString::to_string),
+            port: listener.port,
+            socket: listener.socket.as_ref().map(ToString::to_string),
+            protocol: listener.protocol,
+            tls: listener.tls.unwrap_or_default(),
+        })
+        .collect();
+    let readiness = match service.readiness.as_ref().map(|readiness| (readiness.kind, readiness.command.as_ref())) {
+        Some((ReadinessType::Notify, _)) => Readiness::Notify,
+        Some((ReadinessType::Probe, _)) => Readiness::Probe,
+        Some((ReadinessType::Command, words)) => Readiness::Command(command(words)),
+        Some((ReadinessType::PidFile, _)) => Readiness::PidFile,
+        Some((ReadinessType::Immediate, _)) => Readiness::Immediate,
+        None if listeners.is_empty() => Readiness::Immediate,
+        None => Readiness::Probe,
+    };
+    let reload = service.reload.as_ref().and_then(|reload| match (&reload.command, reload.signal) {
+        (Some(words), _) => Some(Reload::Command(command(Some(words)))),
+        (None, Some(signal)) => Some(Reload::Signal(signal)),
+        (None, None) => None,
+    });
+    let limits = service.limits.clone().unwrap_or_default();
+    Launch {
+        command: command(service.command.as_ref()),
+        user: service.user.as_ref().map(ToString::to_string),
+        user_group: service.user_group.as_ref().map(ToString::to_string),
+        environment: service
+            .environment
+            .iter()
+            .flatten()
+            .map(|variable| (variable.name.to_string(), variable.value.to_string()))
+            .collect(),
+        directory: service.working_directory.as_ref().map(ToString::to_string),
+        limits: Limits {
+            open_files: limits.open_files,
+            processes: limits.processes,
+            core_size: limits.core_size.map(|size| size.0),
+            file_size: limits.file_size.map(|size| size.0),
+            address_space: limits.address_space.map(|size| size.0),
+            locked_memory: limits.locked_memory.map(|size| size.0),
+        },
+        readiness,
+        pid_file: service.pid_file.as_ref().map(|path| below(effective.data_root(), path)),
+        stop_signal: service.stop_signal.unwrap_or_default(),
+        reload,
+        reload_timeout: or_seconds(service.reload.as_ref().and_then(|reload| reload.timeout), 30),
+        check: command(service.check.as_ref().map(|check| &check.command)),
+        check_timeout: or_seconds(service.check.as_ref().and_then(|check| check.timeout), 30),
+        watch_files: service.watch_files.iter().flatten().map(|path| below(root, path)).collect(),
+        listeners,
+        output: service.output.unwrap_or_else(|| effective.output()),
+    }
+}
+
+fn or_seconds(interval: Option<spec::Interval>, seconds: u64) -> Duration {
+    interval.map_or(Duration::from_secs(seconds), |interval| interval.0)
+}
+
+/// A path below a folder; an absolute one stays what it is.
+fn below(root: &str, path: &str) -> String {
+    Path::new(root).join(path).to_string_lossy().into_owned()
+}
+
+fn name(text: &str) -> Name {
+    Name::from(text)
+}
+
+fn index(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+/// Dependencies first, and the lead of a group before its members. A checked document has no cycle; should one be met,
+/// list order is as good as any.
+fn order(services: &[crate::desired::Service], groups: &[Group]) -> Vec<Ix> {
+    let names: Vec<Name> = services.iter().map(|service| service.name.clone()).collect();
+    let edges: Vec<Vec<usize>> = services
+        .iter()
+        .zip(0..)
+        .map(|(service, at)| {
+            let lead = service.group.and_then(|group| groups[group.at()].lead).filter(|lead| *lead != Ix(at));
+            let mut needs: Vec<usize> = service.depends_on.iter().chain(&lead).map(|need| need.at()).collect();
+            needs.sort_unstable();
+            needs.dedup();
+            needs
+        })
+        .collect();
+    let order = topological(&names, &edges).unwrap_or_else(|_| (0..services.len()).collect());
+    order.into_iter().map(|at| Ix(index(at))).collect()
+}
+
+/// Of what only a restart can change. Written out field by field, each with its length, because it is kept in the
+/// ledger and must mean the same to the next version of the agent.
+fn launch_print(launch: &Launch) -> Fingerprint {
+    let mut print = Fingerprint::of(b"launch");
+    let mut add = |text: &str| {
+        print = print.and(&(text.len() as u64).to_le_bytes()).and(text.as_bytes());
+    };
+    let optional = |text: &Option<String>| text.as_ref().map_or("-".to_owned(), |text| format!("={text}"));
+    add(&launch.command.len().to_string());
+    launch.command.iter().for_each(|word| add(word));
+    add(&optional(&launch.user));
+    add(&optional(&launch.user_group));
+    add(&launch.environment.len().to_string());
+    for (variable, value) in &launch.environment {
+        add(variable);
+        add(value);
+    }
+    add(&optional(&launch.directory));
+    let Limits { open_files, processes, core_size, file_size, address_space, locked_memory } = launch.limits;
+    for limit in [open_files, processes, core_size, file_size, address_space, locked_memory] {
+        add(&limit.map_or("-".to_owned(), |limit| limit.to_string()));
+    }
+    print
+}
+
+/// Of everything that is declared about a service, except what is an order to it (`hold`, `restartedAt`, `enabled`).
+fn declaration(effective: &Effective<'_>, service: &Service) -> Fingerprint {
+    let output = Some(service.output.unwrap_or_else(|| effective.output()));
+    let declared = Service { hold: None, restarted_at: None, enabled: None, output, ..service.clone() };
+    let text = serde_json::to_string(&declared).unwrap_or_default();
+    Fingerprint::of(text.as_bytes())
+        .and(effective.server_root().as_bytes())
+        .and(b"\0")
+        .and(effective.data_root().as_bytes())
+}

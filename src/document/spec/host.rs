@@ -1,0 +1,132 @@
+//! The schedule, and the pods on Kubernetes.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Account, Argument, ClassName, Crontab, Image, Interval, Quantity, ServiceName, Variable, ZoneName};
+
+/// A command run by the clock.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Task {
+    /// Its name; unique in the schedule.
+    pub name: ServiceName,
+    /// Whether it runs. Default: true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// When: minute, hour, day of month, month, weekday.
+    pub crontab: Crontab,
+    /// Where both day fields are set: must both match (And), or one (Or). Default: And in the profile Oracle, Or
+    /// elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day_rule: Option<DayRule>,
+    /// Program and arguments; relative ones start at `serverRoot`. The task msprobe has one of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub command: Option<Vec<Argument>>,
+    /// User to run as. Default: the agent's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Account>,
+    /// Time zone of this task. Default: `spec.timeZone`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<ZoneName>,
+    /// It is ended when it runs longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Interval>,
+    /// Added to a clean environment, in this order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub environment: Option<Vec<Variable>>,
+    /// It does not run while one of these is disabled, held or down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "set"))]
+    pub needs: Option<Vec<ServiceName>>,
+}
+
+/// How the two day fields of a crontab go together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DayRule {
+    /// Both must match, as in Oracle's scheduler.
+    And,
+    /// One must match, as in cron.
+    Or,
+}
+
+/// The pods on Kubernetes. A change of it rolls them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Workload {
+    /// The image with the mail software.
+    pub image: Image,
+    /// Pods: 1, or 2 with ActiveStandby. Default: 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 2))]
+    pub replicas: Option<u32>,
+    /// The volume with the data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<Storage>,
+    /// What a pod may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+}
+
+/// The volume with the data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Storage {
+    /// Its size.
+    pub size: Quantity,
+    /// Its storage class. Default: the cluster's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_name: Option<ClassName>,
+    /// Who may mount it. Default: ReadWriteOnce; ReadWriteMany with two pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_mode: Option<AccessMode>,
+    /// What becomes of it when the mail server is deleted. Default: Retain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retain_policy: Option<RetainPolicy>,
+}
+
+/// Who may mount a volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AccessMode {
+    /// One node.
+    ReadWriteOnce,
+    /// One pod.
+    ReadWriteOncePod,
+    /// Many nodes.
+    ReadWriteMany,
+}
+
+/// What becomes of a volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum RetainPolicy {
+    /// It is kept.
+    Retain,
+    /// It is deleted.
+    Delete,
+}
+
+/// What a pod may use.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Resources {
+    /// Reserved for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<ResourceList>,
+    /// Not more than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<ResourceList>,
+}
+
+/// Processor time and memory.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResourceList {
+    /// Processors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<Quantity>,
+    /// Memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Quantity>,
+}

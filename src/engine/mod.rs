@@ -1,0 +1,216 @@
+//! One turn of the loop, without the world: what was seen and ordered goes in, steps and news come out.
+//!
+//! The agent feeds it from real processes, the simulator from a scripted host, `plan` from an optimistic one; all three
+//! run this same code. It samples no clock: [`Now`] comes in, and is sampled before the events are drained, so that a
+//! deadline never beats a fact that is already there.
+
+mod document;
+mod fold;
+mod happening;
+mod notes;
+mod orders;
+
+pub use document::Record;
+pub use happening::{Happened, Happening, Verb};
+pub use orders::{Accepted, Answer, Order, Refusal, Whom};
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use crate::desired::{Desired, Ix, Wanted};
+use crate::history::{History, Marks};
+use crate::model::{Boot, Incarnation, Life, Name, Now};
+use crate::observed::{Facts, Observed};
+use crate::plan::{Board, Event, Reason, Scene, Step, Verdict};
+
+/// The planner's state between two turns.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    desired: Desired,
+    observed: Observed,
+    history: History,
+    board: Board,
+    names: HashMap<Name, Ix>,
+    unsaved: BTreeSet<Ix>,
+    /// The last incarnation of services that left the document on this boot: their numbers are not used again if they
+    /// return.
+    departed: HashMap<Name, Incarnation>,
+    unsaved_departed: Vec<Name>,
+    /// Held as soon as a look finds that they do not run.
+    held_if_absent: HashSet<Name>,
+    /// Whether any service has left the document and is still there.
+    has_removed: bool,
+    news: Vec<Happening>,
+}
+
+/// What came out of a turn.
+#[derive(Clone, Debug, Default)]
+pub struct Turn {
+    /// To be taken now, each once, after the records were saved.
+    pub steps: Vec<Todo>,
+    /// What happened, for people, in order.
+    pub news: Vec<Happening>,
+    /// The next moment a turn is needed although nothing happens.
+    pub wake: Option<Boot>,
+    /// Everything that was to stop has stopped and the agent may end.
+    pub finished: bool,
+}
+
+/// One step for the executor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Todo {
+    /// Which service.
+    pub service: Name,
+    /// What to do.
+    pub step: Step,
+    /// Why.
+    pub reason: Reason,
+}
+
+impl Engine {
+    /// Begins a life of the agent with a document and what the ledger kept. A service that no record mentions and that
+    /// is not wanted is taken to be absent; everything else is unknown and will be looked at.
+    pub fn new(mut desired: Desired, life: Life, mut records: HashMap<Name, Record>) -> Self {
+        document::with_leftovers(&mut desired, &records);
+        let mut marks_of = |name: &Name| records.remove(name).map(|record| record.marks).unwrap_or_default();
+        let services: Vec<Marks> = desired.services.iter().map(|s| marks_of(&s.name)).collect();
+        let facts =
+            desired.services.iter().zip(&services).map(|(service, marks)| document::first_facts(service, marks));
+        let mut engine = Self {
+            observed: Observed { services: facts.collect() },
+            history: History { life, ending: false, services },
+            board: Board::new(&desired),
+            names: HashMap::new(),
+            unsaved: BTreeSet::new(),
+            news: Vec::new(),
+            departed: records.into_iter().map(|(name, record)| (name, record.marks.used)).collect(),
+            unsaved_departed: Vec::new(),
+            held_if_absent: HashSet::new(),
+            has_removed: desired.services.iter().any(|service| service.wanted == Wanted::Removed),
+            desired,
+        };
+        engine.index_names();
+        engine
+    }
+
+    fn index_names(&mut self) {
+        self.names = self.desired.services.iter().map(|s| s.name.clone()).zip(self.desired.indices()).collect();
+    }
+
+    /// Takes in what was seen. Facts of a life that is over change nothing.
+    pub fn see(&mut self, now: Now, event: &Event) {
+        if let Some(ix) = self.names.get(&event.service).copied() {
+            self.fold(now, ix, &event.what);
+        }
+    }
+
+    /// Plans, remembers what must be remembered, and says what is to be done.
+    pub fn turn(&mut self, now: Now) -> Turn {
+        let mut steps = Vec::new();
+        loop {
+            self.plan(now);
+            if let Some((ix, note, _)) = self.board.next_note() {
+                let note = note.clone();
+                self.remember(now, ix, note);
+                continue;
+            }
+            let todo: Vec<(Ix, Step, Reason)> =
+                self.board.steps().map(|(ix, step, why)| (ix, step.clone(), why)).collect();
+            if todo.is_empty() {
+                break;
+            }
+            for (ix, step, reason) in todo {
+                self.issue(now, ix, &step);
+                steps.push(Todo { service: self.desired.service(ix).name.clone(), step, reason });
+            }
+        }
+        self.forget_what_left(now);
+        // Stop before start: what is freed by a stop may be what a start needs.
+        steps.sort_by_key(|todo| !matches!(todo.step, Step::Signal { .. }));
+        Turn {
+            steps,
+            news: std::mem::take(&mut self.news),
+            wake: self.board.wake(),
+            finished: self.board.is_finished(&self.scene(now)),
+        }
+    }
+
+    fn scene(&self, now: Now) -> Scene<'_> {
+        Scene { desired: &self.desired, observed: &self.observed, history: &self.history, now: now.boot }
+    }
+
+    fn plan(&mut self, now: Now) {
+        let scene = Scene { desired: &self.desired, observed: &self.observed, history: &self.history, now: now.boot };
+        self.board.plan(&scene);
+    }
+
+    /// The document in force.
+    pub fn desired(&self) -> &Desired {
+        &self.desired
+    }
+
+    /// What is known.
+    pub fn observed(&self) -> &Observed {
+        &self.observed
+    }
+
+    /// What is remembered.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// What is decided about a service, as of the last turn.
+    pub fn verdict(&self, ix: Ix) -> &Verdict {
+        self.board.verdict(ix)
+    }
+
+    /// The board, for whoever reads more than one verdict.
+    pub fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// The index of a service by its name.
+    pub fn find(&self, name: &str) -> Option<Ix> {
+        self.names.get(name).copied()
+    }
+
+    /// What the ledger keeps of a service.
+    pub fn record(&self, ix: Ix) -> Record {
+        let service = self.desired.service(ix);
+        Record {
+            marks: self.history.services[ix.at()].clone(),
+            launch: service.launch.clone(),
+            stop_timeout_ms: u64::try_from(service.stop_timeout.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// The records that changed since this was last asked, to be saved before the steps of the same turn are taken.
+    pub fn take_unsaved(&mut self) -> Vec<(Name, Record)> {
+        let changed = std::mem::take(&mut self.unsaved);
+        let mut records: Vec<(Name, Record)> = std::mem::take(&mut self.unsaved_departed)
+            .into_iter()
+            .filter_map(|name| self.departed.get(&name).map(|used| (name, Record::departed(*used))))
+            .collect();
+        records.extend(changed.into_iter().map(|ix| (self.desired.service(ix).name.clone(), self.record(ix))));
+        records
+    }
+
+    fn marks(&mut self, ix: Ix) -> &mut Marks {
+        self.board.touch(ix);
+        self.unsaved.insert(ix);
+        &mut self.history.services[ix.at()]
+    }
+
+    fn facts(&mut self, ix: Ix) -> &mut Facts {
+        self.board.touch(ix);
+        &mut self.observed.services[ix.at()]
+    }
+
+    fn tell(&mut self, now: Now, ix: Ix, what: Happened) {
+        let service = Some(self.desired.service(ix).name.clone());
+        self.news.push(Happening { now, service, what });
+    }
+
+    fn tell_all(&mut self, now: Now, what: Happened) {
+        self.news.push(Happening { now, service: None, what });
+    }
+}

@@ -1,0 +1,185 @@
+//! Writing decisions into the marks: the only place where a plan changes what is remembered.
+
+use super::{Engine, Happened};
+use crate::desired::Ix;
+use crate::history::{Cause, Failed, Failure, GivenUp, Retire, StopMark};
+use crate::model::{Fact, Incarnation, Now};
+use crate::observed::{Alive, Busy, Errand, Process};
+use crate::plan::{GroupRestart, Note, Rung, Step};
+use crate::policy::{budget, reach};
+
+impl Engine {
+    /// Writes a note of the planner into the marks.
+    pub(super) fn remember(&mut self, now: Now, subject: Ix, note: Note) {
+        match note {
+            Note::Charge { service, followers } => {
+                let charges = self.charge(now, service);
+                self.tell(now, service, Happened::RestartsAlone { charges });
+                self.retire(service, Cause::Failed);
+                for follower in followers {
+                    self.retire(follower, Cause::DependencyRestarted);
+                }
+            }
+            Note::GroupRestart(restart) => self.restart_group(now, subject, restart),
+            Note::GiveUp { service } => self.give_up(now, service),
+            Note::NotReadyInTime { service } => self.not_ready_in_time(now, service),
+            Note::Forgive { service } => {
+                let restarted_at = self.desired.service(service).restarted_at.clone();
+                let marks = self.marks(service);
+                marks.forgive();
+                marks.restarted_at = restarted_at;
+                self.tell(now, service, Happened::Forgiven);
+            }
+            Note::Retry { service } => {
+                self.marks(service).given_up = None;
+                self.charge(now, service);
+                self.retire(service, Cause::Failed);
+                self.tell(now, service, Happened::Retried);
+            }
+            Note::Retire { services } => {
+                let meant = services.first().map(|(ix, cause)| (*ix, *cause));
+                for (ix, cause) in services {
+                    self.retire(ix, cause);
+                }
+                if let Some((ix, cause)) = meant {
+                    let restarted_at = self.desired.service(ix).restarted_at.clone();
+                    let marks = self.marks(ix);
+                    marks.restart_ordered = None;
+                    marks.restarted_at = restarted_at;
+                    self.tell(now, ix, Happened::ToRestart { cause });
+                }
+            }
+            Note::RefuseOrder { service } => {
+                let marks = self.marks(service);
+                marks.restart_ordered = None;
+                marks.reload_ordered = false;
+            }
+            Note::StopFailed { service } => {
+                self.marks(service).stop_failed = true;
+                self.tell(now, service, Happened::StopFailed);
+            }
+        }
+    }
+
+    fn charge(&mut self, now: Now, ix: Ix) -> usize {
+        let policy = self.desired.autorestart;
+        let marks = self.marks(ix);
+        if let Some(failure) = marks.failure.take() {
+            marks.stumbled = !failure.was_ready;
+        }
+        budget::charge(marks, &policy, now.boot);
+        marks.charged_within(policy.window, now.boot)
+    }
+
+    /// Marks whatever exists of a service to end; what does not exist is not started again by this.
+    fn retire(&mut self, ix: Ix, cause: Cause) {
+        let marks = self.marks(ix);
+        if marks.used > Incarnation(0) {
+            marks.retire = Some(Retire { upto: marks.used, cause });
+        }
+    }
+
+    fn restart_group(&mut self, now: Now, subject: Ix, restart: GroupRestart) {
+        let GroupRestart { charged, given_up, members, followers } = restart;
+        let names = |list: &[Ix]| list.iter().map(|ix| self.desired.service(*ix).name.clone()).collect();
+        let what = Happened::GroupRestarts { members: names(&members), failed: names(&charged) };
+        self.tell(now, subject, what);
+        for ix in given_up {
+            self.give_up(now, ix);
+        }
+        for ix in charged {
+            self.charge(now, ix);
+        }
+        for ix in members {
+            self.retire(ix, Cause::GroupFailed);
+        }
+        for ix in followers {
+            self.retire(ix, Cause::DependencyRestarted);
+        }
+    }
+
+    fn give_up(&mut self, now: Now, ix: Ix) {
+        let service = self.desired.service(ix);
+        let (declaration, window) = (service.declaration, self.desired.autorestart.window);
+        // The members of a lead that gives up stop and wait; a failure among them is nobody's charge any more.
+        let led: Vec<Ix> = reach::led_by(&self.desired, ix).to_vec();
+        for member in led {
+            if member != ix && self.history.services[member.at()].failure.is_some() {
+                self.marks(member).failure = None;
+            }
+        }
+        let marks = self.marks(ix);
+        let failure = marks.failure.take();
+        let files = failure.as_ref().and_then(|failure| failure.files);
+        let declaration = failure.map_or(declaration, |failure| failure.declaration);
+        marks.given_up = Some(GivenUp { at: now.boot, wall: now.wall, declaration, files });
+        let charges = marks.charged_within(window, now.boot);
+        self.tell(now, ix, Happened::GaveUp { charges });
+    }
+
+    fn not_ready_in_time(&mut self, now: Now, ix: Ix) {
+        let declaration = self.desired.service(ix).declaration;
+        self.retire(ix, Cause::NotReadyInTime);
+        let marks = self.marks(ix);
+        marks.failure = Some(Failure {
+            at: now.boot,
+            incarnation: marks.used,
+            how: Failed::NotReady,
+            was_ready: false,
+            declaration,
+            files: marks.files,
+        });
+        self.tell(now, ix, Happened::NotReadyInTime);
+    }
+
+    /// Notes that a step is being taken, before it is: a killed agent must find the mark.
+    pub(super) fn issue(&mut self, now: Now, ix: Ix, step: &Step) {
+        match step {
+            Step::Look => {
+                let facts = self.facts(ix);
+                facts.busy = Some(Busy::Looking);
+                facts.looked_at = now.boot;
+            }
+            Step::Spawn { incarnation, ready_by } => {
+                let service = self.desired.service(ix);
+                let (print, restarted_at) = (service.launch_print, service.restarted_at.clone());
+                let facts = self.facts(ix);
+                facts.busy = Some(Busy::Spawning(*incarnation));
+                facts.process =
+                    Fact::Known(Process::Alive(Alive { incarnation: *incarnation, identity: None, recovering: false }));
+                let files = facts.files;
+                let marks = self.marks(ix);
+                marks.used = *incarnation;
+                marks.proven = None;
+                marks.spawned_at = now.boot;
+                marks.spawned_wall = now.wall;
+                marks.ready_by = *ready_by;
+                marks.launched_as = print;
+                marks.files = files;
+                marks.restarted_at = restarted_at;
+                marks.stop = None;
+                marks.forced = false;
+                marks.stop_failed = false;
+                marks.restart_ordered = None;
+                marks.reload_ordered = false;
+                marks.reload_failed = None;
+            }
+            Step::Signal { incarnation, rung } => {
+                let life = self.history.life;
+                let pid = self.observed.services[ix.at()].alive().and_then(|alive| alive.identity).map(|id| id.pid);
+                let marks = self.marks(ix);
+                marks.stop = Some(StopMark { incarnation: *incarnation, rung: *rung, at: now.boot, life });
+                marks.stop_failed = false;
+                let what = match rung {
+                    Rung::Ask(signal) => Happened::Asked { signal: *signal, pid },
+                    Rung::Kill => Happened::Killed { pid },
+                };
+                self.tell(now, ix, what);
+            }
+            Step::Reload { incarnation, files } => {
+                self.facts(ix).errand = Some(Errand::Reloading(*incarnation, *files));
+            }
+            Step::Check { print } => self.facts(ix).errand = Some(Errand::Checking(*print)),
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! What must not be forgotten: one [`Marks`] a service, kept by the ledger across lives of the agent.
+//!
+//! There is no stored operation: an operation is marks here plus facts in [`crate::observed`], and its phase is worked
+//! out anew each turn. So planning stays a function, survives a killed agent, and a newer event supersedes it.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Boot, Exit, Fingerprint, Identity, Incarnation, Life, Name, Wall};
+use crate::plan::Rung;
+
+/// The marks of every service, by the index of the present [`crate::desired::Desired`], and those of the whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// The present life of the agent.
+    pub life: Life,
+    /// Everything is to be stopped and then the agent ends ([R31]).
+    pub ending: bool,
+    /// One entry a service, in the same order as the services of the document.
+    pub services: Vec<Marks>,
+}
+
+/// The record of one service: bounded, whatever happens to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Marks {
+    /// The last incarnation number that was used, noted before the spawn.
+    pub used: Incarnation,
+    /// Which process [`Self::used`] is; none until the spawn was answered. An unproven start never charges.
+    pub proven: Option<Identity>,
+    /// The last incarnation that ended or never came to be.
+    pub ended: Incarnation,
+    /// The last incarnation that was ready once: the latch ([R8]).
+    pub ready: Incarnation,
+    /// When [`Self::used`] was spawned.
+    pub spawned_at: Boot,
+    /// The same moment for people.
+    pub spawned_wall: Wall,
+    /// When it counts as failed if it is not ready by then.
+    pub ready_by: Boot,
+    /// The launch declaration it was spawned with.
+    pub launched_as: Fingerprint,
+    /// The content of the watched files that it runs with.
+    pub files: Option<Fingerprint>,
+    /// Every incarnation up to this one is to end.
+    pub retire: Option<Retire>,
+    /// The rung of the stop ladder that was last taken.
+    pub stop: Option<StopMark>,
+    /// A person wants it stopped by KILL at once.
+    pub forced: bool,
+    /// It could not be emptied by KILL: noted once, so that it is said once.
+    pub stop_failed: bool,
+    /// A failure that nothing has answered yet.
+    pub failure: Option<Failure>,
+    /// It failed before it was ready since it was last ready; the list order waits for it no longer.
+    pub stumbled: bool,
+    /// The automatic restarts that count, oldest first; never more than the budget of a window.
+    pub charges: Vec<Boot>,
+    /// Its restart budget was spent.
+    pub given_up: Option<GivenUp>,
+    /// A person wants it down.
+    pub hold: Option<Hold>,
+    /// A person wants it up: it may act although everything automatic is suspended.
+    pub ordered: bool,
+    /// A person wants it restarted.
+    pub restart_ordered: Option<Force>,
+    /// A person wants its files taken over.
+    pub reload_ordered: bool,
+    /// The last value of `restartedAt` that was acted upon.
+    pub restarted_at: Option<Name>,
+    /// What the configuration checker last said, and of what.
+    pub checked: Option<Checked>,
+    /// Why the last reload failed: it runs the previous configuration.
+    pub reload_failed: Option<Name>,
+    /// How it last ended, for people.
+    pub last_death: Option<Death>,
+}
+
+/// Every incarnation up to `upto` is to end, for this cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retire {
+    /// The newest incarnation that is meant.
+    pub upto: Incarnation,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Why an incarnation is to end and a new one to follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Cause {
+    /// It failed, and is restarted alone.
+    Failed,
+    /// It was not ready in time; its failure is answered apart from its end.
+    NotReadyInTime,
+    /// A member of its restart group failed ([R9]).
+    GroupFailed,
+    /// The declaration or the files of its group's lead changed ([R19]).
+    GroupChanged,
+    /// A person restarted its group's lead.
+    GroupOrdered,
+    /// Something it depends on was restarted after a failure, and it declares that it follows ([R10]).
+    DependencyRestarted,
+    /// A person restarted what it depends on ([R6]).
+    DependencyOrdered,
+    /// A person restarted it.
+    Person,
+    /// `restartedAt` changed.
+    RestartedAt,
+    /// Command, user, group, environment, directory or limits changed ([R19]).
+    Declaration,
+    /// A watched file changed and there is no reload ([R19]).
+    Files,
+}
+
+impl Cause {
+    /// Whether the whole restart group is meant: then no member starts while another is still to go.
+    pub fn is_of_group(self) -> bool {
+        match self {
+            Self::GroupFailed | Self::GroupChanged | Self::GroupOrdered => true,
+            Self::Failed
+            | Self::NotReadyInTime
+            | Self::DependencyRestarted
+            | Self::DependencyOrdered
+            | Self::Person
+            | Self::RestartedAt
+            | Self::Declaration
+            | Self::Files => false,
+        }
+    }
+}
+
+/// Whether a person waives the configuration check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Force {
+    /// Check first.
+    No,
+    /// `--force`.
+    Yes,
+}
+
+/// A rung of the ladder, noted before the signal is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StopMark {
+    /// The incarnation that is being stopped.
+    pub incarnation: Incarnation,
+    /// The rung.
+    pub rung: Rung,
+    /// When it was taken.
+    pub at: Boot,
+    /// By which life of the agent: a mark of an earlier life may have been noted and never sent.
+    pub life: Life,
+}
+
+/// A failure that waits for an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// When it was seen.
+    pub at: Boot,
+    /// The incarnation that failed.
+    pub incarnation: Incarnation,
+    /// How.
+    pub how: Failed,
+    /// Whether that incarnation had been ready: only then does it concern its group ([R9]).
+    pub was_ready: bool,
+    /// The declaration it failed with; a changed one is a new chance ([R11], [R12]).
+    pub declaration: Fingerprint,
+    /// The watched files it failed with.
+    pub files: Option<Fingerprint>,
+}
+
+/// How a service failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Failed {
+    /// Its main process ended and nobody had ordered that ([R7]).
+    Exited(Exit),
+    /// It was not ready in time.
+    NotReady,
+    /// It could not be started at all, in words.
+    NotSpawned(Name),
+}
+
+/// The restart budget was spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenUp {
+    /// When, for the retry.
+    pub at: Boot,
+    /// When, for people.
+    pub wall: Wall,
+    /// With which declaration; another one ends the give-up.
+    pub declaration: Fingerprint,
+    /// With which watched files; others end the give-up.
+    pub files: Option<Fingerprint>,
+}
+
+/// A person wants the service down ([R6]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Hold {
+    /// By `stop`: until a start or a reboot.
+    Stopped,
+    /// By `hold`: until `release` or a start, across reboots.
+    Held,
+}
+
+/// What the checker said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// Of which declaration and files.
+    pub print: Fingerprint,
+    /// Its complaint, if it had one.
+    pub complaint: Option<Name>,
+}
+
+/// How an incarnation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Death {
+    /// Which.
+    pub incarnation: Incarnation,
+    /// When, for people.
+    pub wall: Wall,
+    /// How.
+    pub exit: Exit,
+}
+
+impl Marks {
+    /// Whether the record says that an incarnation lives that nobody saw end.
+    pub fn thought_alive(&self) -> bool {
+        self.used > self.ended
+    }
+
+    /// Whether this incarnation is to end because of a mark on it.
+    pub fn retires(&self, incarnation: Incarnation) -> bool {
+        self.retire.is_some_and(|retire| incarnation <= retire.upto)
+            || self.stop.is_some_and(|stop| stop.incarnation == incarnation)
+    }
+
+    /// Automatic restarts that count at `now`: a failure exactly `window` after a charge is still inside ([R11]).
+    pub fn charged_within(&self, window: Duration, now: Boot) -> usize {
+        self.charges.iter().filter(|charge| now.since(**charge) <= window).count()
+    }
+
+    /// What a person's start or restart, a changed declaration and a removal have in common: the past is over.
+    pub fn forgive(&mut self) {
+        self.failure = None;
+        self.given_up = None;
+        self.stumbled = false;
+    }
+}

@@ -1,0 +1,103 @@
+//! What is known of the world right now: one [`Facts`] a service, filled by events, read by the planner.
+//!
+//! Forgotten when the agent ends; a new agent begins with everything unknown and looks.
+
+use crate::model::{Boot, Doubt, Fact, Fingerprint, Identity, Incarnation, Name};
+
+/// The facts of every service, by the index of the present [`crate::desired::Desired`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// One entry a service, in the same order as the services of the document.
+    pub services: Vec<Facts>,
+}
+
+/// What is known of one service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Its process.
+    pub process: Fact<Process>,
+    /// When somebody last looked; a stranger in its place is looked for again some time after.
+    pub looked_at: Boot,
+    /// A look or a spawn that was asked for and not yet answered.
+    pub busy: Option<Busy>,
+    /// A check or a reload that was asked for and not yet answered; it blocks neither a crash nor a restart.
+    pub errand: Option<Errand>,
+    /// The content of its watched files, once they were read.
+    pub files: Option<Fingerprint>,
+}
+
+impl Facts {
+    /// Nobody has looked.
+    pub const UNKNOWN: Self =
+        Self { process: Fact::Unknown(Doubt::NotLookedYet), looked_at: Boot(0), busy: None, errand: None, files: None };
+    /// A service that is not wanted and of which no record says that it ever ran.
+    pub const NOTHING: Self =
+        Self { process: Fact::Known(Process::Absent), looked_at: Boot(0), busy: None, errand: None, files: None };
+}
+
+/// The process of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Process {
+    /// It ended *and* nothing of it is left.
+    Absent,
+    /// Its main process lives.
+    Alive(Alive),
+    /// Its main process is gone and others of it are left.
+    Remains {
+        /// The life they are of.
+        incarnation: Incarnation,
+    },
+    /// Somebody else is in its place: named, never signalled, and nothing is started beside it ([R5]).
+    Foreign {
+        /// Who and where, in words.
+        who: Name,
+    },
+}
+
+/// A living main process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alive {
+    /// Which life it is.
+    pub incarnation: Incarnation,
+    /// Which process it is; none while a spawn has not been answered.
+    pub identity: Option<Identity>,
+    /// It says that it recovers; reported, never timed out ([R1]).
+    pub recovering: bool,
+}
+
+/// A step in flight that decides about the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Busy {
+    /// A look.
+    Looking,
+    /// A spawn.
+    Spawning(Incarnation),
+}
+
+/// A step in flight beside the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errand {
+    /// The configuration checker.
+    Checking(Fingerprint),
+    /// A reload.
+    Reloading(Incarnation, Fingerprint),
+}
+
+impl Facts {
+    /// The living main process.
+    pub fn alive(&self) -> Option<&Alive> {
+        match &self.process {
+            Fact::Known(Process::Alive(alive)) => Some(alive),
+            Fact::Known(Process::Absent | Process::Remains { .. } | Process::Foreign { .. }) | Fact::Unknown(_) => None,
+        }
+    }
+
+    /// The incarnation of which anything at all exists.
+    pub fn present(&self) -> Option<Incarnation> {
+        match &self.process {
+            Fact::Known(Process::Alive(alive)) => Some(alive.incarnation),
+            Fact::Known(Process::Remains { incarnation }) => Some(*incarnation),
+            Fact::Known(Process::Absent | Process::Foreign { .. }) | Fact::Unknown(_) => None,
+        }
+    }
+}

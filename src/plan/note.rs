@@ -1,0 +1,66 @@
+//! What the planner wants remembered before anything is done: decisions that a killed agent must find again.
+
+use crate::desired::Ix;
+use crate::history::Cause;
+
+/// A decision to be written into the marks. The engine applies notes one by one and plans anew after each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// Restart this one alone, one charge; `followers` restart with it, uncharged ([R10]).
+    Charge {
+        /// The service that failed.
+        service: Ix,
+        /// Dependents that declare that they follow.
+        followers: Vec<Ix>,
+    },
+    /// Restart a group ([R9]): every failed member is charged, or gives up; the others are collateral.
+    GroupRestart(GroupRestart),
+    /// Its restart budget is spent ([R11]).
+    GiveUp {
+        /// The service.
+        service: Ix,
+    },
+    /// It was not ready in time: that is a failure, and its process is to go.
+    NotReadyInTime {
+        /// The service.
+        service: Ix,
+    },
+    /// What it failed with has changed, or a person's order in the document says so: the past is over.
+    Forgive {
+        /// The service.
+        service: Ix,
+    },
+    /// Try again after a give-up, one charge.
+    Retry {
+        /// The service.
+        service: Ix,
+    },
+    /// These restart, each for its cause; the first is the one that was meant.
+    Retire {
+        /// Whom, and why.
+        services: Vec<(Ix, Cause)>,
+    },
+    /// The checker refused what a person ordered: the order is over.
+    RefuseOrder {
+        /// The service.
+        service: Ix,
+    },
+    /// KILL did not empty it: said once.
+    StopFailed {
+        /// The service.
+        service: Ix,
+    },
+}
+
+/// One restart of one group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupRestart {
+    /// Members that failed and are charged.
+    pub charged: Vec<Ix>,
+    /// Members that failed and whose budget is spent.
+    pub given_up: Vec<Ix>,
+    /// Every member that restarts, in list order; the charged ones are among them.
+    pub members: Vec<Ix>,
+    /// Dependents outside the group that declare that they follow.
+    pub followers: Vec<Ix>,
+}

@@ -1,0 +1,92 @@
+//! The restart budget ([R11]): automatic restarts within the sliding window never exceed `maxRestarts`.
+
+use std::time::Duration;
+
+use crate::desired::Autorestart;
+use crate::history::Marks;
+use crate::model::Boot;
+
+/// How long before the first moment at which a charge has left the window; the clock counts in milliseconds.
+const JUST_AFTER: Duration = Duration::from_millis(1);
+
+/// Whether one automatic restart more is allowed at `now`.
+pub fn allows(marks: &Marks, policy: &Autorestart, now: Boot) -> bool {
+    marks.charged_within(policy.window, now) < policy.max_restarts as usize
+}
+
+/// Counts one automatic restart. Only the last `maxRestarts` are kept: no decision can depend on an older one.
+pub fn charge(marks: &mut Marks, policy: &Autorestart, now: Boot) {
+    marks.charges.push(now);
+    let surplus = marks.charges.len().saturating_sub(policy.max_restarts as usize);
+    marks.charges.drain(..surplus);
+}
+
+/// The first moment, from `earliest` on, at which the budget allows a restart again; never, for a budget of none.
+pub fn allows_from(marks: &Marks, policy: &Autorestart, earliest: Boot) -> Option<Boot> {
+    let budget = policy.max_restarts as usize;
+    if budget == 0 {
+        return None;
+    }
+    let blocking = marks.charges.len().checked_sub(budget).map(|at| marks.charges[at]);
+    Some(blocking.map_or(earliest, |charge| earliest.max(charge.plus(policy.window).plus(JUST_AFTER))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desired::OnGiveUp;
+
+    fn policy(max_restarts: u32) -> Autorestart {
+        Autorestart { enabled: true, window: Duration::from_mins(10), max_restarts, on_give_up: OnGiveUp::Stay }
+    }
+
+    #[test]
+    fn r11_a_failure_exactly_the_timeout_later_is_inside_the_window() {
+        let mut marks = Marks::default();
+        charge(&mut marks, &policy(1), Boot(1_000));
+        assert!(!allows(&marks, &policy(1), Boot(601_000)));
+        assert!(allows(&marks, &policy(1), Boot(601_001)));
+        assert_eq!(allows_from(&marks, &policy(1), Boot(5)), Some(Boot(601_001)));
+    }
+
+    #[test]
+    fn r11_a_budget_of_none_never_restarts() {
+        let marks = Marks::default();
+        assert!(!allows(&marks, &policy(0), Boot(0)));
+        assert_eq!(allows_from(&marks, &policy(0), Boot(0)), None);
+    }
+
+    #[test]
+    fn r11_a_clock_that_went_back_does_not_open_the_window() {
+        let mut marks = Marks::default();
+        charge(&mut marks, &policy(1), Boot(1_000_000));
+        assert!(!allows(&marks, &policy(1), Boot(10)));
+    }
+
+    #[test]
+    fn r11_the_record_stays_bounded_whatever_happens() {
+        let mut marks = Marks::default();
+        for at in 0..1_000 {
+            charge(&mut marks, &policy(3), Boot(at));
+        }
+        assert_eq!(marks.charges, vec![Boot(997), Boot(998), Boot(999)]);
+    }
+
+    #[test]
+    fn r11_exactly_as_many_restarts_as_declared_fit_into_any_window() {
+        let mut marks = Marks::default();
+        let mut restarts = Vec::new();
+        for second in 0..5_000_u64 {
+            let now = Boot(second * 1_000);
+            if allows(&marks, &policy(3), now) {
+                charge(&mut marks, &policy(3), now);
+                restarts.push(now);
+            }
+        }
+        for (at, first) in restarts.iter().enumerate() {
+            let inside = restarts[at..].iter().filter(|later| later.since(*first) <= Duration::from_mins(10)).count();
+            assert!(inside <= 3, "{inside} restarts within a window from {first}");
+        }
+        assert_eq!(restarts.len(), 27, "never blocked with fewer than the budget");
+    }
+}

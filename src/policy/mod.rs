@@ -1,0 +1,7 @@
+//! The rules that can be said without a plan: when a restart may be charged, and whom a restart takes along.
+//!
+//! Pure functions of records and declarations; called by the planner, which decides when they are asked.
+
+pub mod budget;
+pub mod cron;
+pub mod reach;

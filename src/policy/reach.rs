@@ -1,0 +1,66 @@
+//! Whom a restart takes along ([R6], [R9], [R10], [R19]).
+
+use crate::desired::{Desired, Ix};
+use crate::history::Cause;
+
+/// Everything that depends on `from`, directly or not, `from` itself left out; in list order.
+pub fn dependents(desired: &Desired, from: &[Ix]) -> Vec<Ix> {
+    walk(desired, from, |_| true)
+}
+
+/// Everything that depends on `from`, directly or not, and declares that it is restarted with what it depends on.
+pub fn followers(desired: &Desired, from: &[Ix]) -> Vec<Ix> {
+    walk(desired, from, |ix| desired.service(ix).restarts_with_dependency)
+}
+
+fn walk(desired: &Desired, from: &[Ix], goes_on: impl Fn(Ix) -> bool) -> Vec<Ix> {
+    let mut found = Vec::new();
+    let mut open = from.to_vec();
+    while let Some(ix) = open.pop() {
+        for dependent in &desired.service(ix).dependents {
+            if goes_on(*dependent) && !found.contains(dependent) && !from.contains(dependent) {
+                found.push(*dependent);
+                open.push(*dependent);
+            }
+        }
+    }
+    found.sort_unstable();
+    found
+}
+
+/// The other members of the group that `ix` leads; empty for everybody else.
+pub fn led_by(desired: &Desired, ix: Ix) -> &[Ix] {
+    match desired.service(ix).group.map(|group| &desired.groups[group.at()]) {
+        Some(group) if group.lead == Some(ix) => &group.members,
+        Some(_) | None => &[],
+    }
+}
+
+/// The services that restart because `ix` does, with the cause each is told; `ix` itself first, with `cause`.
+///
+/// What a person orders reaches everything that depends on it, as a stop would ([R6]); a change touches only the service
+/// itself, and its group where it leads one ([R19]).
+pub fn restart(desired: &Desired, ix: Ix, cause: Cause) -> Vec<(Ix, Cause)> {
+    let (of_group, of_dependents) = match cause {
+        Cause::Person | Cause::RestartedAt => (Cause::GroupOrdered, Some(Cause::DependencyOrdered)),
+        Cause::Declaration | Cause::Files => (Cause::GroupChanged, None),
+        Cause::Failed
+        | Cause::NotReadyInTime
+        | Cause::GroupFailed
+        | Cause::GroupChanged
+        | Cause::GroupOrdered
+        | Cause::DependencyRestarted
+        | Cause::DependencyOrdered => return vec![(ix, cause)],
+    };
+    let mut reached = vec![(ix, cause)];
+    let led = led_by(desired, ix);
+    if !led.is_empty() {
+        reached[0].1 = of_group;
+        reached.extend(led.iter().filter(|member| **member != ix).map(|member| (*member, of_group)));
+    }
+    if let Some(told) = of_dependents {
+        let from: Vec<Ix> = reached.iter().map(|(at, _)| *at).collect();
+        reached.extend(dependents(desired, &from).into_iter().map(|at| (at, told)));
+    }
+    reached
+}

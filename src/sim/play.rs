@@ -1,0 +1,275 @@
+//! Playing a scenario: the engine on the scripted host, told line by line.
+//!
+//! A line is a time, a service and what happened, was decided or is waited for. Looks at a beginning and the start of a
+//! process that follows from a step are not told; neither is "runs as declared", which "ready" has said.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::Host;
+use super::scenario::{Incident, Scenario};
+use crate::desired::{Desired, Ix};
+use crate::engine::{Engine, Happened, Record, Todo};
+use crate::history::{Hold, Marks};
+use crate::model::{Boot, Doubt, Fingerprint, Life, Name, Now, Wall};
+use crate::plan::{Reason, Rung, Step};
+
+/// More turns than any scenario takes.
+const TURNS: usize = 100_000;
+
+/// Reads a document; the play is told what a person would be told when it is refused.
+pub type Reader<'a> = dyn Fn(&str, i64) -> Result<Desired, String> + 'a;
+
+/// Plays a scenario and gives the text it tells.
+///
+/// # Errors
+/// The first document is refused, or the play never comes to rest.
+pub fn play(scenario: &Scenario, read: &Reader<'_>) -> Result<String, String> {
+    let desired = read(&scenario.document, 1)?;
+    let mut stage = Stage {
+        read,
+        desired,
+        host: Host::new(),
+        engine: None,
+        ledger: HashMap::new(),
+        now: Now::default(),
+        life: 0,
+        generation: 1,
+        files: 0,
+        told: HashMap::new(),
+        wake: None,
+        text: String::new(),
+    };
+    let mut waiting = scenario.timeline.iter().peekable();
+    for _ in 0..TURNS {
+        let Some(limit) = waiting.peek().map(|(at, _)| *at) else { return Ok(stage.text) };
+        if let Some(at) = stage.next_at().filter(|at| *at < limit) {
+            stage.now.boot = at.max(stage.now.boot);
+            stage.turn();
+            continue;
+        }
+        stage.now.boot = limit.max(stage.now.boot);
+        while let Some((_, incident)) = waiting.next_if(|(at, _)| *at == limit) {
+            stage.happens(incident);
+            if matches!(incident, Incident::Reboot) {
+                stage.now.boot = Boot(0);
+                break;
+            }
+        }
+        stage.turn();
+    }
+    Err(format!("{}the play never comes to rest", stage.text))
+}
+
+struct Stage<'a> {
+    read: &'a Reader<'a>,
+    desired: Desired,
+    host: Host,
+    engine: Option<Engine>,
+    ledger: HashMap<Name, Record>,
+    now: Now,
+    life: u64,
+    generation: i64,
+    files: u64,
+    told: HashMap<Name, Reason>,
+    wake: Option<Boot>,
+    text: String,
+}
+
+impl Stage<'_> {
+    fn next_at(&self) -> Option<Boot> {
+        let wake = self.engine.as_ref().and_then(|engine| engine.board().wake());
+        [self.host.next_at(), wake].into_iter().flatten().min()
+    }
+
+    fn line(&mut self, who: &str, what: &str) {
+        let _ = writeln!(self.text, "{} {who}: {what}", self.now.boot);
+    }
+
+    fn happens(&mut self, incident: &Incident) {
+        let boot = self.now.boot;
+        match incident {
+            Incident::AgentStarts => {
+                self.life += 1;
+                self.host.agent_lives(boot);
+                self.told.clear();
+                self.wake = None;
+                self.line("agent", "starts");
+                self.engine = Some(Engine::new(self.desired.clone(), Life(self.life), self.ledger.clone()));
+            }
+            Incident::AgentKilled => {
+                self.host.agent_dies();
+                self.engine = None;
+                self.line("agent", "is killed");
+            }
+            Incident::AgentEnds => {
+                if let Some(engine) = &mut self.engine {
+                    engine.end(self.now);
+                }
+            }
+            Incident::Person(order) => {
+                let Some(mut engine) = self.engine.take() else {
+                    self.line("person", "no agent is running");
+                    return;
+                };
+                for answer in engine.order(self.now, order) {
+                    if let Err(refusal) = &answer.outcome {
+                        self.line("person", &format!("{} (exit {})", refusal, refusal.exit_code()));
+                    }
+                }
+                self.engine = Some(engine);
+            }
+            Incident::Ends(name, exit) => {
+                if !self.host.end_main(boot, name, *exit) {
+                    self.line(name, "does not run, so it cannot end");
+                }
+            }
+            Incident::Behaves(name, behaviour) => self.host.behave(boot, name, (**behaviour).clone()),
+            Incident::Place(name, who) => self.host.stranger(name, who.clone()),
+            Incident::FilesChange(name) => {
+                self.files += 1;
+                self.host.write_files(boot, name, Fingerprint(self.files));
+            }
+            Incident::Document(text) => self.document(text),
+            Incident::WallJumps(seconds) => {
+                self.now.wall = Wall(self.now.wall.0.saturating_add(seconds.saturating_mul(1_000)));
+            }
+            Incident::Reboot => {
+                self.line("host", "reboots");
+                self.host.reboot();
+                self.engine = None;
+                self.ledger.retain(|_, record| record.marks.hold == Some(Hold::Held));
+                for record in self.ledger.values_mut() {
+                    record.marks = Marks { hold: Some(Hold::Held), ..Marks::default() };
+                }
+            }
+            Incident::End => {}
+        }
+    }
+
+    fn document(&mut self, text: &str) {
+        match (self.read)(text, self.generation + 1) {
+            Ok(desired) => {
+                self.generation += 1;
+                self.desired = desired.clone();
+                if let Some(engine) = &mut self.engine {
+                    engine.accept(self.now, desired);
+                    self.told.clear();
+                }
+            }
+            Err(words) => self.line("document", &format!("refused, the last good one stays in force: {words}")),
+        }
+    }
+
+    fn turn(&mut self) {
+        let seen = self.host.drain(self.now.boot);
+        let Some(mut engine) = self.engine.take() else { return };
+        for event in seen {
+            engine.see(self.now, &event);
+        }
+        let turn = engine.turn(self.now);
+        self.ledger.extend(engine.take_unsaved());
+        for happening in &turn.news {
+            match &happening.what {
+                Happened::Started { .. } | Happened::Asked { .. } | Happened::Killed { .. } => {}
+                Happened::Recovers
+                | Happened::Ready { .. }
+                | Happened::Adopted { .. }
+                | Happened::Crashed { .. }
+                | Happened::NotSpawned { .. }
+                | Happened::NotReadyInTime
+                | Happened::RestartsAlone { .. }
+                | Happened::GroupRestarts { .. }
+                | Happened::GaveUp { .. }
+                | Happened::OnlyReported
+                | Happened::Forgiven
+                | Happened::Retried
+                | Happened::ToRestart { .. }
+                | Happened::Stopped { .. }
+                | Happened::StopFailed
+                | Happened::Foreign { .. }
+                | Happened::Reloaded
+                | Happened::ReloadFailed { .. }
+                | Happened::CheckFailed { .. }
+                | Happened::Ordered { .. }
+                | Happened::HeldBy { .. }
+                | Happened::Forgotten
+                | Happened::DocumentAccepted { .. }
+                | Happened::Ending => {
+                    self.line(happening.service.as_deref().unwrap_or("all"), &happening.what.to_string());
+                }
+            }
+        }
+        for todo in &turn.steps {
+            self.tell_step(&engine, todo);
+            self.host.perform(self.now.boot, todo, engine.desired());
+        }
+        self.tell_reasons(&engine);
+        if turn.finished {
+            self.line("agent", "ends");
+            self.host.agent_dies();
+            return;
+        }
+        self.tell_wake(turn.wake);
+        self.engine = Some(engine);
+    }
+
+    fn tell_step(&mut self, engine: &Engine, todo: &Todo) {
+        let Some(ix) = engine.find(&todo.service) else { return };
+        let verb = match &todo.step {
+            Step::Look if todo.reason == Reason::Look(Doubt::NotLookedYet) => return,
+            Step::Look => "look",
+            Step::Spawn { incarnation, .. } => &format!("spawn {}", incarnation.0),
+            Step::Signal { rung: Rung::Ask(signal), .. } => &format!("signal {signal:?}"),
+            Step::Signal { rung: Rung::Kill, .. } => "signal Kill",
+            Step::Reload { .. } => "reload",
+            Step::Check { .. } => "check",
+        };
+        let why = todo.reason.sentence(engine.desired(), ix);
+        self.line(&todo.service, &format!("{verb} ({why})"));
+    }
+
+    /// Tells why nothing is done about a service, once for each new reason.
+    fn tell_reasons(&mut self, engine: &Engine) {
+        let changed: Vec<(Ix, Reason)> = engine
+            .desired()
+            .indices()
+            .map(|ix| (ix, engine.verdict(ix).reason))
+            .filter(|(ix, reason)| self.told.get(&engine.desired().service(*ix).name) != Some(reason))
+            .collect();
+        for (ix, reason) in changed {
+            let name = engine.desired().service(ix).name.clone();
+            self.told.insert(name.clone(), reason);
+            let is_news = !matches!(
+                reason,
+                Reason::Running
+                    | Reason::Looking
+                    | Reason::Spawning
+                    | Reason::Starting { .. }
+                    | Reason::Stopping { .. }
+                    | Reason::Killed { .. }
+                    | Reason::Checking
+                    | Reason::Reloading
+                    | Reason::Recovering
+                    | Reason::Down(crate::plan::Down::Disabled | crate::plan::Down::Ending)
+            );
+            if is_news {
+                self.line(&name, &reason.sentence(engine.desired(), ix));
+            }
+        }
+    }
+
+    /// Tells a wake-up when it is another than before; one that is due at once is not waited for.
+    fn tell_wake(&mut self, wake: Option<Boot>) {
+        if wake == self.wake || self.host.next_at() == Some(self.now.boot) {
+            return;
+        }
+        self.wake = wake;
+        match wake {
+            Some(at) => self.line("agent", &format!("wakes at {at}")),
+            None => self.line("agent", "sleeps until something happens"),
+        }
+        debug_assert!(wake.is_none_or(|at| at.since(self.now.boot) > Duration::ZERO), "a wake-up lies ahead");
+    }
+}

@@ -1,0 +1,104 @@
+//! Conditions of the whole (kstatus): Ready, Reconciling, Stalled, Degraded, `ConfigValid`, Suspended.
+
+use super::{Condition, Instance, ServiceStatus, Truth};
+use crate::model::Wall;
+
+/// What conditions follow from beside the services.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facets {
+    /// Why the newest document was refused, if it was: place and words of its first error.
+    pub refused: Option<String>,
+    /// Whether everything automatic is suspended.
+    pub suspended: bool,
+    /// Whether somebody watches.
+    pub watched: bool,
+    /// What the agent itself complains about: a full disk, a log that cannot be written.
+    pub complaints: Vec<String>,
+}
+
+/// Works out the conditions; a transition time changes only with the status it belongs to.
+pub fn conditions(instance: &Instance, facets: &Facets, previous: &[Condition], now: Wall) -> Vec<Condition> {
+    let generation = instance.observed_generation;
+    let wanted: Vec<&ServiceStatus> = instance.services.iter().filter(|service| service.enabled).collect();
+    let names = |which: &dyn Fn(&ServiceStatus) -> bool| {
+        wanted
+            .iter()
+            .filter(|service| which(service))
+            .map(|service| service.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let down = names(&|service| service.required && service.ready != Truth::True && !service.held);
+    let held = names(&|service| service.held);
+    let spent = names(&|service| service.gave_up);
+    let optional = names(&|service| !service.required && service.ready != Truth::True);
+    let unknown = wanted.iter().any(|service| service.ready == Truth::Unknown);
+
+    let ready = if unknown {
+        (Truth::Unknown, "Pending", "not every service has been looked at".to_owned())
+    } else if !held.is_empty() {
+        (Truth::False, "Held", format!("held: {held}"))
+    } else if !down.is_empty() {
+        (Truth::False, "ServicesNotReady", format!("not ready: {down}"))
+    } else {
+        (Truth::True, "AllReady", "every required service is ready".to_owned())
+    };
+    let stalled = if !spent.is_empty() {
+        (Truth::True, "GaveUp", format!("the restart budget is spent: {spent}; start it or change its declaration"))
+    } else if let Some(refused) = &facets.refused {
+        (Truth::True, "ConfigRejected", refused.clone())
+    } else {
+        (Truth::False, "Progressing", "nothing waits for a person".to_owned())
+    };
+    let moving = ready.0 != Truth::True && stalled.0 != Truth::True && held.is_empty() && !facets.suspended;
+    let reconciling = if moving {
+        (Truth::True, "Applying", "the document is being applied".to_owned())
+    } else {
+        (Truth::False, "Settled", "nothing is being changed".to_owned())
+    };
+    let previous_configuration = names(&|service| service.reason.contains("runs the previous configuration"));
+    let stop_failed = names(&|service| service.reason.contains("could not be stopped"));
+    let degraded = if !stop_failed.is_empty() {
+        (Truth::True, "StopFailed", format!("could not be stopped: {stop_failed}"))
+    } else if !previous_configuration.is_empty() {
+        (Truth::True, "RunsPreviousConfiguration", previous_configuration)
+    } else if !facets.watched {
+        (Truth::True, "NotWatched", "the watcher is disabled: nobody watches".to_owned())
+    } else if !optional.is_empty() {
+        (Truth::True, "NonRequiredDown", format!("not ready and not required: {optional}"))
+    } else if let Some(first) = facets.complaints.first() {
+        (Truth::True, "AgentComplains", first.clone())
+    } else {
+        (Truth::False, "None", "nothing is amiss".to_owned())
+    };
+    let valid = match &facets.refused {
+        Some(refused) => (Truth::False, "Refused", format!("{refused}; the last good document stays in force")),
+        None => (Truth::True, "Accepted", "the document is in force".to_owned()),
+    };
+    let suspended = if facets.suspended {
+        (Truth::True, "Suspended", "everything automatic is suspended".to_owned())
+    } else {
+        (Truth::False, "Running", "nothing is suspended".to_owned())
+    };
+    [
+        ("Ready", ready),
+        ("Reconciling", reconciling),
+        ("Stalled", stalled),
+        ("Degraded", degraded),
+        ("ConfigValid", valid),
+        ("Suspended", suspended),
+    ]
+    .into_iter()
+    .map(|(name, (status, reason, message))| {
+        let before = previous.iter().find(|condition| condition.r#type == name && condition.status == status);
+        Condition {
+            r#type: name.to_owned(),
+            status,
+            reason: reason.to_owned(),
+            message,
+            last_transition_time: before.map_or_else(|| now.to_string(), |before| before.last_transition_time.clone()),
+            observed_generation: generation,
+        }
+    })
+    .collect()
+}

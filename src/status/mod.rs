@@ -1,0 +1,165 @@
+//! What a person and a program are told: the status of the `MessagingServer` object, the same in a file's world and on
+//! Kubernetes.
+//!
+//! Pure: worked out from the engine and from what the agent knows besides. Nothing in it changes while nothing happens:
+//! it holds no latency, no countdown and no heartbeat.
+
+mod build;
+mod conditions;
+
+pub use build::{About, instance, service_status};
+pub use conditions::{Facets, conditions};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The `MessagingServer` object as far as an agent tells it: what `mailward status -o json` prints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Reported {
+    /// Always `mailward.dev/v1alpha1`.
+    pub api_version: String,
+    /// Always `MessagingServer`.
+    pub kind: String,
+    /// Whose status it is.
+    pub metadata: ReportedMetadata,
+    /// The status.
+    pub status: Status,
+}
+
+/// `metadata` of a [`Reported`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReportedMetadata {
+    /// `metadata.name` of the document that is in force.
+    pub name: String,
+}
+
+impl Reported {
+    /// The status of the mail server of this name.
+    pub fn new(name: &str, status: Status) -> Self {
+        Self {
+            api_version: "mailward.dev/v1alpha1".to_owned(),
+            kind: "MessagingServer".to_owned(),
+            metadata: ReportedMetadata { name: name.to_owned() },
+            status,
+        }
+    }
+}
+
+/// `status` of a `MessagingServer`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Status {
+    /// The generation of the document that is in force.
+    pub observed_generation: i64,
+    /// What holds of the whole, as Kubernetes conditions.
+    pub conditions: Vec<Condition>,
+    /// One entry an agent; in a file's world there is one, named after the host.
+    pub instances: Vec<Instance>,
+}
+
+/// A condition as `metav1.Condition` has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// `Ready`, `Reconciling`, `Stalled`, `Degraded`, `ConfigValid` or `Suspended`.
+    pub r#type: String,
+    /// Whether it holds.
+    pub status: Truth,
+    /// One word for programs.
+    pub reason: String,
+    /// One sentence for people.
+    pub message: String,
+    /// When `status` last changed, RFC 3339.
+    pub last_transition_time: String,
+    /// The generation it was worked out for.
+    pub observed_generation: i64,
+}
+
+/// True, false, or not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Truth {
+    /// It holds.
+    True,
+    /// It does not hold.
+    False,
+    /// Nobody can say.
+    #[default]
+    Unknown,
+}
+
+impl Truth {
+    /// As the conditions spell it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+impl From<bool> for Truth {
+    fn from(holds: bool) -> Self {
+        if holds { Self::True } else { Self::False }
+    }
+}
+
+/// What one agent says of its services.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Instance {
+    /// The host, or the pod.
+    pub name: String,
+    /// The agent's own process.
+    pub agent_pid: i32,
+    /// The agent's version.
+    pub agent_version: String,
+    /// The generation of the document that is in force here.
+    pub observed_generation: i64,
+    /// Every service of the document and every removed one that still runs, in start order.
+    pub services: Vec<ServiceStatus>,
+}
+
+/// What is told of one service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ServiceStatus {
+    /// Its name.
+    pub name: String,
+    /// Whether the document wants it.
+    pub enabled: bool,
+    /// Whether a person or the document holds it down.
+    pub held: bool,
+    /// Whether its restart budget was spent.
+    pub gave_up: bool,
+    /// Its main process, while it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<i32>,
+    /// When its main process was started, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Whether it is ready; unknown until somebody has looked.
+    pub ready: Truth,
+    /// Automatic restarts that count against its budget.
+    pub restarts_in_window: u32,
+    /// Why it is as it is, in one sentence.
+    pub reason: String,
+    /// Whether nothing more will be done about it until something changes or a person acts. Whoever waits for it need
+    /// wait no longer.
+    pub settled: bool,
+    /// The restart group it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Whether it must be ready for the whole to be ready.
+    pub required: bool,
+    /// How it last ended, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_exit: Option<String>,
+    /// What it says of itself (`sd_notify` STATUS).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub says: Option<String>,
+    /// The last lines of its output, kept where it failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub last_lines: Vec<String>,
+}

@@ -1,0 +1,370 @@
+//! One life: a document, a host, faults, orders, edits, kills of the agent, and quiet at the end.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mailward::engine::{Accepted, Engine, Order, Record, Verb, Whom};
+use mailward::model::{Boot, Exit, Fingerprint, Life as Number, Name, Now, Wall};
+use mailward::plan::{Reason, plan};
+use mailward::sim::{Behaviour, Host};
+
+use super::random::{Draft, NAMES, Random};
+use super::watch::Watch;
+
+#[derive(Debug, Default)]
+pub struct Totals {
+    spawns: u64,
+    charged: u64,
+    gave_up: u64,
+    group_restarts: u64,
+    kills: u64,
+    turns: u64,
+}
+
+impl Totals {
+    pub fn add(&mut self, other: &Self) {
+        self.spawns += other.spawns;
+        self.charged += other.charged;
+        self.gave_up += other.gave_up;
+        self.group_restarts += other.group_restarts;
+        self.kills += other.kills;
+        self.turns += other.turns;
+    }
+
+    pub fn is_eventful(&self) -> bool {
+        self.spawns > 0 && self.charged > 0 && self.gave_up > 0 && self.group_restarts > 0 && self.kills > 0
+    }
+}
+
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { spawns, charged, gave_up, group_restarts, kills, turns } = self;
+        write!(
+            f,
+            "{turns} turns, {spawns} starts, {charged} restarts charged, {gave_up} give-ups, {group_restarts} group restarts, {kills} kills of the agent"
+        )
+    }
+}
+
+pub struct Life {
+    random: Random,
+    draft: Draft,
+    host: Host,
+    engine: Option<Engine>,
+    ledger: HashMap<Name, Record>,
+    number: u64,
+    now: Now,
+    watch: Watch,
+    held: BTreeSet<String>,
+    totals: Totals,
+    told: bool,
+    faults: bool,
+}
+
+impl Life {
+    pub fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let draft = Draft::random(&mut random);
+        Self {
+            random,
+            draft,
+            host: Host::new(),
+            engine: None,
+            ledger: HashMap::new(),
+            number: 0,
+            now: Now { boot: Boot(10_000), wall: Wall(0) },
+            watch: Watch::default(),
+            held: BTreeSet::new(),
+            totals: Totals::default(),
+            told: false,
+            faults: true,
+        }
+    }
+
+    pub fn told(mut self) -> Self {
+        self.told = true;
+        self
+    }
+
+    fn say(&self, line: impl FnOnce() -> String) {
+        if self.told {
+            println!("[{}] {}", self.now.boot, line());
+        }
+    }
+
+    pub fn play(mut self) -> Result<Totals, String> {
+        self.say(|| format!("{:#?}", self.draft.desired().services.iter().map(|s| &s.name).collect::<Vec<_>>()));
+        self.begin();
+        let events = 4 + self.random.below(22);
+        for _ in 0..events {
+            self.run_for_a_while()?;
+            self.happen();
+        }
+        self.faults = false;
+        self.quiet()?;
+        let Watch { spawns, charged, gave_up, group_restarts, .. } = self.watch;
+        Ok(Totals { spawns, charged, gave_up, group_restarts, ..self.totals })
+    }
+
+    fn begin(&mut self) {
+        self.number += 1;
+        self.host.agent_lives(self.now.boot);
+        self.say(|| format!("agent begins life {}", self.number));
+        self.engine = Some(Engine::new(self.draft.desired(), Number(self.number), self.ledger.clone()));
+        let desired = self.draft.desired();
+        self.watch.documented(&desired);
+    }
+
+    fn kill(&mut self) {
+        self.say(|| "agent is killed".to_owned());
+        self.totals.kills += 1;
+        self.host.agent_dies();
+        self.engine = None;
+    }
+
+    /// One turn of the agent, which may be killed before its records are saved or between any two steps.
+    fn turn(&mut self) -> Result<(), String> {
+        let seen = self.host.drain(self.now.boot);
+        let Some(mut engine) = self.engine.take() else { return Ok(()) };
+        self.totals.turns += 1;
+        for event in seen {
+            self.say(|| format!("  sees {}: {:?}", event.service, event.what));
+            engine.see(self.now, &event);
+        }
+        let turn = engine.turn(self.now);
+        if turn.wake.is_some_and(|wake| wake <= self.now.boot) {
+            return Err(format!("asks to be woken at {:?}, which is not after now {}", turn.wake, self.now.boot));
+        }
+        let kill = self.faults && self.random.chance(2);
+        if kill && self.random.chance(30) {
+            self.kill();
+            return Ok(());
+        }
+        self.ledger.extend(engine.take_unsaved());
+        for happening in &turn.news {
+            self.say(|| format!("  {}: {}", happening.service.as_deref().unwrap_or("-"), happening.what));
+            self.watch.news(happening, engine.desired())?;
+        }
+        let survives = if kill { self.random.below(turn.steps.len() as u64 + 1) as usize } else { usize::MAX };
+        let desired = engine.desired().clone();
+        for todo in turn.steps.iter().take(survives) {
+            let ix = desired.find(&todo.service);
+            self.say(|| {
+                let why = ix.map(|ix| todo.reason.sentence(&desired, ix)).unwrap_or_default();
+                format!("  {} {:?}: {why}", todo.service, todo.step)
+            });
+            self.watch.step(self.now, todo, &desired, &self.host)?;
+            self.host.perform(self.now.boot, todo, &desired);
+        }
+        self.compare_with_full_plan(&engine)?;
+        if kill {
+            self.kill();
+            return Ok(());
+        }
+        self.engine = Some(engine);
+        Ok(())
+    }
+
+    /// Planning what changed gives what planning everything would give ([1]).
+    fn compare_with_full_plan(&mut self, engine: &Engine) -> Result<(), String> {
+        if !self.random.chance(20) && !self.told {
+            return Ok(());
+        }
+        let whole = plan(engine.desired(), engine.observed(), engine.history(), self.now);
+        for ix in engine.desired().indices() {
+            if whole.verdicts[ix.at()] != *engine.verdict(ix) {
+                let (part, whole) = (engine.verdict(ix), &whole.verdicts[ix.at()]);
+                let name = &engine.desired().service(ix).name;
+                return Err(format!("{name}: planned in part {part:?}, as a whole {whole:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn next_at(&self) -> Option<Boot> {
+        let wake = self.engine.as_ref().and_then(|engine| engine.board().wake());
+        [self.host.next_at(), wake].into_iter().flatten().min()
+    }
+
+    fn run_for_a_while(&mut self) -> Result<(), String> {
+        let until =
+            self.now.boot.plus(Duration::from_millis(*self.random.pick(&[0, 1, 300, 1_000, 5_000, 40_000, 700_000])));
+        self.run_until(until)
+    }
+
+    fn run_until(&mut self, until: Boot) -> Result<(), String> {
+        self.turn()?;
+        for _ in 0..10_000 {
+            let Some(at) = self.next_at().filter(|at| *at <= until) else {
+                self.now.boot = until.max(self.now.boot);
+                return self.turn();
+            };
+            self.now.boot = at.max(self.now.boot);
+            self.turn()?;
+        }
+        Err("it never comes to rest".to_owned())
+    }
+
+    fn service(&mut self) -> Name {
+        let at = self.random.below(self.draft.services.len() as u64) as usize;
+        Arc::from(self.draft.services[at].name)
+    }
+
+    /// One fault, order or edit.
+    fn happen(&mut self) {
+        let service = self.service();
+        match self.random.below(22) {
+            0..=5 => {
+                let exit = *self.random.pick(&[Exit::Code(0), Exit::Code(1), Exit::Signal(9), Exit::Signal(11)]);
+                self.say(|| format!("{service} is hit: {exit}"));
+                self.host.end_main(self.now.boot, &service, exit);
+                if self.random.chance(20) {
+                    let other = self.service();
+                    self.host.end_main(self.now.boot, &other, Exit::Signal(9));
+                }
+            }
+            6..=8 => self.change_behaviour(&service),
+            9..=12 => self.order(&service),
+            13..=15 => self.edit(),
+            16 => {
+                if self.engine.is_some() {
+                    self.kill();
+                }
+            }
+            17 => self.host.stranger(&service, Some(Arc::from("a stranger"))),
+            18 => self.host.stranger(&service, None),
+            19 => {
+                let content = Fingerprint(self.random.below(5) + 1);
+                self.host.write_files(self.now.boot, &service, content);
+            }
+            20 => self.now.wall = Wall(self.now.wall.0 - 3_600_000 + self.random.below(7_200_000).cast_signed()),
+            _ => self.reboot(),
+        }
+        if self.engine.is_none() && self.random.chance(60) {
+            self.begin();
+        }
+    }
+
+    fn change_behaviour(&mut self, service: &Name) {
+        let seconds = Duration::from_secs(1 + self.random.below(100));
+        let mut behaviour = Behaviour::default();
+        match self.random.below(11) {
+            0 => behaviour.ready_after = None,
+            1 => behaviour.ready_after = Some(seconds),
+            2 => behaviour.dies = Some((Duration::from_millis(self.random.below(5_000)), Exit::Code(1))),
+            3 => behaviour.spawn_error = Some(Arc::from("no such file")),
+            4 => behaviour.stops_after = None,
+            5 => behaviour.stops_after = Some(seconds),
+            6 => behaviour.workers_stay = Some(seconds),
+            7 => behaviour.unkillable = true,
+            8 => behaviour.check_fails = Some(Arc::from("line 1: syntax error")),
+            9 => behaviour.reload_fails = Some(Arc::from("cannot")),
+            _ => behaviour.recovers = true,
+        }
+        self.say(|| format!("{service} behaves: {behaviour:?}"));
+        self.host.behave(self.now.boot, service, behaviour);
+    }
+
+    fn order(&mut self, service: &Name) {
+        let Some(mut engine) = self.engine.take() else { return };
+        let verbs =
+            [Verb::Start, Verb::Start, Verb::Stop, Verb::Restart, Verb::Reload, Verb::Hold, Verb::Release, Verb::Reset];
+        let verb = *self.random.pick(&verbs);
+        let force = self.random.chance(20);
+        let order = Order { verb, whom: Whom::These(vec![service.clone()]), force };
+        let answer = engine.order(self.now, &order).remove(0);
+        self.say(|| format!("a person: {} {service}, force {force}: {:?}", verb.word(), answer.outcome));
+        let done = match &answer.outcome {
+            Ok(Accepted::Doing | Accepted::AlreadySo) => true,
+            Err(refusal) => matches!(refusal, mailward::engine::Refusal::Waits { .. }),
+        };
+        if done {
+            self.watch.ordered(verb, service, force);
+            match verb {
+                Verb::Hold => {
+                    self.held.insert(service.to_string());
+                }
+                Verb::Start | Verb::Restart | Verb::Release => {
+                    self.held.remove(&**service);
+                }
+                Verb::Stop | Verb::Reload | Verb::Reset => {}
+            }
+        }
+        // A person's order is answered when it is saved.
+        self.ledger.extend(engine.take_unsaved());
+        self.engine = Some(engine);
+    }
+
+    fn edit(&mut self) {
+        self.draft.edit(&mut self.random);
+        let desired = self.draft.desired();
+        self.say(|| format!("document {}", self.draft.generation));
+        if let Some(engine) = &mut self.engine {
+            engine.accept(self.now, desired.clone());
+            self.watch.documented(&desired);
+            let names: BTreeSet<&str> = self.draft.services.iter().map(|service| service.name).collect();
+            self.held.retain(|name| names.contains(&**name));
+        }
+    }
+
+    fn reboot(&mut self) {
+        self.say(|| "reboot".to_owned());
+        self.host.reboot();
+        self.engine = None;
+        self.ledger.retain(|name, _| self.held.contains(&**name));
+        for record in self.ledger.values_mut() {
+            record.marks = mailward::history::Marks {
+                hold: Some(mailward::history::Hold::Held),
+                ..mailward::history::Marks::default()
+            };
+        }
+        self.watch.rebooted(&self.held);
+        self.now.boot = Boot(5_000);
+        self.begin();
+    }
+
+    /// When faults end, everything is as wanted or says why not; then nothing is done any more ([10], [9]).
+    fn quiet(&mut self) -> Result<(), String> {
+        for name in NAMES {
+            self.host.behave(self.now.boot, &Arc::from(name), Behaviour::default());
+            self.host.stranger(&Arc::from(name), None);
+        }
+        if self.engine.is_none() {
+            self.begin();
+        }
+        self.run_until(self.now.boot.plus(Duration::from_secs(4_000)))?;
+        let now = self.now;
+        let engine = self.engine.as_mut().ok_or("the agent is gone")?;
+        for ix in engine.desired().indices() {
+            let name = &engine.desired().service(ix).name;
+            let reason = engine.verdict(ix).reason;
+            let up = self.host.main_pid(name).is_some() && self.host.is_ready(name, now.boot);
+            let explained = match reason {
+                Reason::Running => up,
+                Reason::Down(down) if down.stops() => !self.host.exists(name),
+                Reason::Down(_)
+                | Reason::Suspended
+                | Reason::AutorestartOff
+                | Reason::NotWatched
+                | Reason::Overdue
+                | Reason::CheckFailed
+                | Reason::WaitsForDependency(_) => true,
+                _ => false,
+            };
+            if !explained {
+                return Err(format!("at the end {name} is not as wanted: {}", reason.sentence(engine.desired(), ix)));
+            }
+        }
+        let before = engine.history().clone();
+        let turn = engine.turn(now);
+        if !turn.steps.is_empty() || !turn.news.is_empty() || *engine.history() != before {
+            return Err(format!("converged, and yet: {:?} {:?}", turn.steps, turn.news));
+        }
+        if !engine.take_unsaved().is_empty() {
+            return Err("converged, and yet something is written".to_owned());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,161 @@
+//! The invariants, told in terms of what is done to the host and of what persons ordered; none of the planner's own
+//! records is read here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mailward::desired::Desired;
+use mailward::engine::{Happened, Happening, Todo, Verb};
+use mailward::model::{Boot, Incarnation, Now};
+use mailward::plan::{Reason, Rung, Step};
+use mailward::sim::Host;
+
+#[derive(Default)]
+pub struct Watch {
+    used: BTreeSet<(String, Incarnation)>,
+    restarts: BTreeMap<String, Vec<Boot>>,
+    pub stopped: BTreeSet<String>,
+    asked: BTreeMap<(String, Incarnation), Boot>,
+    forced: BTreeSet<String>,
+    pub spawns: u64,
+    pub gave_up: u64,
+    pub charged: u64,
+    pub group_restarts: u64,
+}
+
+impl Watch {
+    /// What a person ordered changes what may happen.
+    pub fn ordered(&mut self, verb: Verb, name: &str, force: bool) {
+        match verb {
+            Verb::Start | Verb::Restart | Verb::Release => {
+                self.stopped.remove(name);
+            }
+            Verb::Stop | Verb::Hold => {
+                self.stopped.insert(name.to_owned());
+            }
+            Verb::Reset => {
+                self.restarts.remove(name);
+            }
+            Verb::Reload => {}
+        }
+        if force && verb == Verb::Stop {
+            self.forced.insert(name.to_owned());
+        }
+    }
+
+    /// A service that leaves the document takes its hold and its window along.
+    pub fn documented(&mut self, desired: &Desired) {
+        self.stopped.retain(|name| desired.find(name).is_some());
+        self.restarts.retain(|name, _| desired.find(name).is_some());
+    }
+
+    /// A reboot ends manual stops, windows and incarnations.
+    pub fn rebooted(&mut self, held: &BTreeSet<String>) {
+        self.stopped.retain(|name| held.contains(name));
+        self.restarts.clear();
+        self.used.clear();
+        self.asked.clear();
+    }
+
+    /// 3, 4, 7, 8: one step against what is on the host.
+    pub fn step(&mut self, now: Now, todo: &Todo, desired: &Desired, host: &Host) -> Result<(), String> {
+        let name = &*todo.service;
+        let ix = desired.find(name).ok_or(format!("a step for {name}, which no document names"))?;
+        let service = desired.service(ix);
+        match &todo.step {
+            Step::Look | Step::Check { .. } => Ok(()),
+            Step::Reload { incarnation, .. } => {
+                if service.has_reload {
+                    Ok(())
+                } else {
+                    Err(format!("{name} {incarnation:?} has no reload"))
+                }
+            }
+            Step::Spawn { incarnation, .. } => {
+                self.spawns += 1;
+                if host.exists(name) {
+                    return Err(format!("a second instance of {name}"));
+                }
+                if !self.used.insert((name.to_owned(), *incarnation)) {
+                    return Err(format!("{name} uses {incarnation:?} twice"));
+                }
+                if self.stopped.contains(name) || service.held {
+                    return Err(format!("{name} is started although it is held"));
+                }
+                if service.wanted != mailward::desired::Wanted::Yes {
+                    return Err(format!("{name} is started although it is not wanted"));
+                }
+                for on in &service.depends_on {
+                    let on = &desired.service(*on).name;
+                    if host.main_pid(on).is_none() {
+                        return Err(format!("{name} is started although {on} is not there"));
+                    }
+                }
+                self.forced.remove(name);
+                Ok(())
+            }
+            Step::Signal { incarnation, rung } => {
+                let key = (name.to_owned(), *incarnation);
+                match rung {
+                    Rung::Ask(_) => {
+                        self.asked.insert(key, now.boot);
+                        if self.stopped.contains(name) {
+                            for dependent in &service.dependents {
+                                let dependent = &desired.service(*dependent).name;
+                                if host.main_pid(dependent).is_some() && todo.reason != Reason::SignalAgain {
+                                    return Err(format!("{name} is stopped before {dependent}, which needs it"));
+                                }
+                            }
+                        }
+                        Ok(())
+                    }
+                    Rung::Kill => {
+                        let asked = self.asked.get(&key);
+                        let waited = asked.is_some_and(|at| now.boot.since(*at) >= service.stop_timeout);
+                        let forced = todo.reason == Reason::KillForced || todo.reason == Reason::SignalAgain;
+                        if waited || forced {
+                            Ok(())
+                        } else {
+                            Err(format!("{name} is killed before its time was over (asked at {asked:?})"))
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// 5, 6: charges and give-ups.
+    pub fn news(&mut self, happening: &Happening, desired: &Desired) -> Result<(), String> {
+        let policy = &desired.autorestart;
+        let now = happening.now.boot;
+        let budget = policy.max_restarts as usize;
+        let charged: Vec<String> = match (&happening.what, &happening.service) {
+            (Happened::RestartsAlone { .. } | Happened::Retried, Some(name)) => vec![name.to_string()],
+            (Happened::GroupRestarts { failed, .. }, _) => {
+                self.group_restarts += 1;
+                failed.iter().map(ToString::to_string).collect()
+            }
+            (Happened::GaveUp { .. }, Some(name)) => {
+                self.gave_up += 1;
+                let inside = self.inside(name, policy.window, now);
+                if inside < budget {
+                    return Err(format!("{name} gave up with {inside} of {budget} restarts in its window"));
+                }
+                Vec::new()
+            }
+            _ => Vec::new(),
+        };
+        for name in charged {
+            self.charged += 1;
+            let inside = self.inside(&name, policy.window, now) + 1;
+            if inside > budget {
+                return Err(format!("{name} is restarted {inside} times in its window of {budget}"));
+            }
+            self.restarts.entry(name).or_default().push(now);
+        }
+        Ok(())
+    }
+
+    fn inside(&self, name: &str, window: std::time::Duration, now: Boot) -> usize {
+        self.restarts.get(name).map_or(0, |all| all.iter().filter(|at| now.since(**at) <= window).count())
+    }
+}
