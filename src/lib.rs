@@ -26,6 +26,8 @@ pub mod agent;
 #[cfg(feature = "agent")]
 pub mod clock;
 #[cfg(feature = "agent")]
+pub mod control;
+#[cfg(feature = "agent")]
 pub mod demo;
 #[cfg(feature = "agent")]
 pub mod ledger;

@@ -6,13 +6,13 @@ use crate::clock;
 use crate::desired::Ix;
 use crate::model::Name;
 use crate::sim::unfold;
-use crate::status::{About, Facets, Status, conditions, instance};
+use crate::status::{About, Facets, Reported, Status, conditions, instance};
 
 /// How many happenings `why` tells of a service.
 const TOLD: usize = 12;
 
 impl Agent {
-    pub(super) fn status(&mut self) -> Status {
+    pub(super) fn status(&mut self) -> Reported {
         let now = clock::now();
         let about =
             About { name: self.name.clone(), agent_pid: self.pid, agent_version: env!("CARGO_PKG_VERSION").to_owned() };
@@ -25,11 +25,12 @@ impl Agent {
             complaints: self.chronicle.complaints(),
         };
         self.conditions = conditions(&instance, &facets, &self.conditions, now.wall);
-        Status {
+        let status = Status {
             observed_generation: instance.observed_generation,
             conditions: self.conditions.clone(),
             instances: vec![instance],
-        }
+        };
+        Reported::new(&self.engine.desired().name, status)
     }
 
     /// What would be done from here on; the same code on a copy.
@@ -41,10 +42,10 @@ impl Agent {
     /// What would be done if this document were put in force.
     pub(super) fn forecast_of(&self, bytes: &[u8]) -> Result<Forecast, String> {
         let generation = self.engine.desired().generation.saturating_add(1);
-        let (desired, _) = wishes::read(bytes, "the document", generation).map_err(|refused| refused.all)?;
+        let wish = wishes::read(bytes, "the document", generation).map_err(|refused| refused.all)?;
         let now = clock::now();
         let mut copy = self.engine.clone();
-        copy.accept(now, desired);
+        copy.accept(now, wish.desired);
         let merged = copy.desired().clone();
         Ok(Forecast::of(&unfold(copy, now), &merged))
     }

@@ -7,7 +7,8 @@ use jiff::tz::TimeZone;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::Told;
-use crate::desired::{Desired, Site};
+use crate::desired::Desired;
+use crate::document::Settings;
 use crate::engine::{Happened, Happening};
 use crate::model::{Name, Now};
 use crate::report::default_log::Level;
@@ -32,9 +33,9 @@ pub(super) struct Chronicle {
 }
 
 impl Chronicle {
-    pub(super) fn new(site: &Site, host: &str, pid: i32) -> Self {
+    pub(super) fn new(site: &Settings, host: &str, pid: i32) -> Self {
         let zone = TimeZone::system();
-        let rotation = Rotation { size: site.rotate_size, keep: site.keep };
+        let rotation = Rotation { size: site.rotate_size.unwrap_or(0), keep: site.keep };
         let logs = Logs::new(Path::new(&site.data_root), rotation, host, pid.unsigned_abs(), zone.clone());
         Self {
             logs,

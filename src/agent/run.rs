@@ -6,20 +6,18 @@ use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use rustix::fs::FlockOperation;
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use super::Settings;
 use super::chronicle::Chronicle;
-use super::turns::{After, Agent, Batch, chain, now};
-use super::{Settings, wishes};
+use super::turns::{After, Agent, Batch, Door, chain, now};
+use super::wishes::{self, Wish};
 use crate::clock::Alarm;
 use crate::control;
-use crate::desired::Desired;
 use crate::engine::{Engine, Record};
 use crate::history::{Hold, Marks};
 use crate::ledger::{Epoch, Journal, State};
@@ -50,6 +48,9 @@ pub enum RunError {
     /// There is no good document, and none was ever in force.
     #[error("{0}\nthere is no good document, and none was in force before; nothing is started")]
     NoDocument(String),
+    /// Nobody could talk to it.
+    #[error("the control socket cannot be had")]
+    Control(#[from] control::ListenError),
     /// Supervision cannot begin.
     #[error("the services cannot be supervised")]
     Host(#[from] crate::supervise::HostError),
@@ -70,7 +71,7 @@ impl RunError {
             Self::NoDocument(_) => 78,
             Self::Busy { .. } => 75,
             Self::Folder { .. } => 73,
-            Self::Host(_) | Self::System { .. } => 71,
+            Self::Host(_) | Self::Control(_) | Self::System { .. } => 71,
         }
     }
 }
@@ -99,16 +100,17 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(system("SIGINT"))?;
     let mut hangup = signal(SignalKind::hangup()).map_err(system("SIGHUP"))?;
     let mut alarm = Alarm::new().map_err(system("a timer"))?;
-    let mut agent = begin(settings, events, candidates)?;
+    let access = control::Access::new(rustix::process::getuid().as_raw(), false);
+    let socket = settings.runtime_dir.join("control.sock");
+    let listener = control::listen(&socket, &access).await?;
+    let mut agent = begin(settings, Door { socket, access: access.clone() }, events, candidates)?;
     let descriptor: OwnedFd = agent.host.fd().try_clone_to_owned().map_err(system("a descriptor"))?;
     #[expect(
         deprecated,
         reason = "its successor is unsafe for types that lie about their descriptor; OwnedFd does not"
     )]
     let host = AsyncFd::new(descriptor).map_err(system("the runtime"))?;
-    let socket = settings.runtime_dir.join("control.sock");
-    let listener = control::bind(&socket, &agent.others_may_read).map_err(system("the control socket"))?;
-    tokio::spawn(control::serve(listener, requests, Arc::clone(&agent.others_may_read)));
+    tokio::spawn(control::serve(listener, requests, access));
     agent.tell_systemd(&[sd_notify::State::Ready]);
 
     let mut batch = Batch::default();
@@ -136,7 +138,7 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
             After::Wait => {}
             After::End(done) => {
                 agent.chronicle.ends(at);
-                let _ = std::fs::remove_file(&socket);
+                let _ = std::fs::remove_file(&agent.door.socket);
                 if let Some(done) = done {
                     let _ = done.send(Ok(()));
                     // The answer is on its way once the server has had its turn.
@@ -152,13 +154,13 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
 /// Everything up to the first turn.
 fn begin(
     settings: &Settings,
+    door: Door,
     events: mpsc::Sender<crate::plan::Event>,
     candidates: mpsc::Sender<crate::sources::Candidate>,
 ) -> Result<Agent, RunError> {
     let at = now();
     let state = State::new(&settings.state_dir);
-    let (desired, in_force, refused, warnings) = first_document(settings, &state)?;
-    let site = Arc::clone(&desired.site);
+    let First { wish: Wish { desired, site, warnings }, bytes: in_force, refused } = first_document(settings, &state)?;
     let pid = rustix::process::getpid().as_raw_nonzero().get();
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let mut chronicle = Chronicle::new(&site, &name, pid);
@@ -186,7 +188,7 @@ fn begin(
     let host = Host::new(HostConfig {
         runtime_dir: settings.runtime_dir.clone(),
         log_dir,
-        rotate_size: site.rotate_size,
+        rotate_size: site.rotate_size.unwrap_or(0),
         keep: site.keep,
         instance: instance_name(&settings.runtime_dir),
         cgroups: true,
@@ -213,27 +215,32 @@ fn begin(
         sources,
         probings: HashMap::new(),
         events,
-        others_may_read: Arc::new(AtomicBool::new(false)),
+        door,
         notifier,
         watchdog: every.map(|every| (every, at.boot)),
         held,
         said: String::new(),
         in_force: Vec::new(),
     };
-    agent.put_in_force();
+    agent.put_in_force(&site);
     agent.keep_last_good(at, in_force);
     Ok(agent)
 }
 
+/// The document that a life begins with.
+struct First {
+    wish: Wish,
+    bytes: Vec<u8>,
+    /// Why the file's own content is not the one, if it is not.
+    refused: Option<String>,
+}
+
 /// The document of the file, or where that is bad the last good one ([R18]).
-fn first_document(
-    settings: &Settings,
-    state: &State,
-) -> Result<(Desired, Vec<u8>, Option<String>, Vec<String>), RunError> {
+fn first_document(settings: &Settings, state: &State) -> Result<First, RunError> {
     let origin = settings.config.display().to_string();
     let refused = match file::read(&settings.config) {
         Ok(bytes) => match wishes::read(&bytes, &origin, 1) {
-            Ok((desired, warnings)) => return Ok((desired, bytes, None, warnings)),
+            Ok(wish) => return Ok(First { wish, bytes, refused: None }),
             Err(refused) => refused,
         },
         Err(error) => {
@@ -242,13 +249,10 @@ fn first_document(
         }
     };
     let last = state.last_good().and_then(|bytes| {
-        let (desired, warnings) = wishes::read(&bytes, "the last good document", 1).ok()?;
-        Some((desired, bytes, warnings))
+        let wish = wishes::read(&bytes, "the last good document", 1).ok()?;
+        Some(First { wish, bytes, refused: Some(refused.first.clone()) })
     });
-    match last {
-        Some((desired, bytes, warnings)) => Ok((desired, bytes, Some(refused.first), warnings)),
-        None => Err(RunError::NoDocument(refused.all)),
-    }
+    last.ok_or(RunError::NoDocument(refused.all))
 }
 
 fn make_folder(path: &Path) -> Result<(), RunError> {

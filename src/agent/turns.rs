@@ -1,8 +1,7 @@
 //! One turn: everything that was seen, ordered and declared, then one plan, then the records, then the steps.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -10,7 +9,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::chronicle::Chronicle;
 use super::{Request, wishes};
 use crate::clock::{self, Alarm};
+use crate::control;
 use crate::desired::Readiness;
+use crate::document::Settings;
 use crate::engine::{Answer, Engine};
 use crate::history::Hold;
 use crate::ledger::{Journal, State};
@@ -19,7 +20,7 @@ use crate::observe::readiness::Probing;
 use crate::plan::{Event, Found, Seen};
 use crate::report::default_log::Level;
 use crate::report::sd_notify::{self, Notifier};
-use crate::sources::{Candidate, Sources, WatchSet};
+use crate::sources::{Candidate, Origin, Sources, WatchSet};
 use crate::status::Condition;
 use crate::supervise::{Host, Recorded};
 
@@ -38,7 +39,7 @@ pub(super) struct Agent {
     pub(super) sources: Sources,
     pub(super) probings: HashMap<Name, Probing>,
     pub(super) events: mpsc::Sender<Event>,
-    pub(super) others_may_read: Arc<AtomicBool>,
+    pub(super) door: Door,
     pub(super) notifier: Option<Notifier>,
     /// How often systemd wants a sign of life, and when the last one was given.
     pub(super) watchdog: Option<(Duration, Boot)>,
@@ -47,6 +48,12 @@ pub(super) struct Agent {
     pub(super) said: String,
     /// The document file's bytes that were last put in force.
     pub(super) in_force: Vec<u8>,
+}
+
+/// The control socket: where it is, and who may use it.
+pub(super) struct Door {
+    pub(super) socket: PathBuf,
+    pub(super) access: control::Access,
 }
 
 /// What a turn is made of.
@@ -202,7 +209,8 @@ impl Agent {
 
     /// The document's file has other content, or none.
     fn declared(&mut self, now: Now, candidate: Candidate) {
-        let origin = candidate.origin.to_string();
+        let Origin::File(path) = &candidate.origin;
+        let origin = path.display().to_string();
         let bytes = match candidate.bytes {
             Ok(bytes) => bytes,
             Err(error) => return self.refuse(now, format!("{origin}: {}", chain(&error)), ""),
@@ -214,14 +222,14 @@ impl Agent {
         }
         let generation = self.engine.desired().generation.saturating_add(1);
         match wishes::read(&bytes, &origin, generation) {
-            Ok((desired, warnings)) => {
+            Ok(wish) => {
                 self.tell_systemd(&[sd_notify::State::Reloading]);
-                for warning in warnings {
+                for warning in wish.warnings {
                     self.chronicle.message(now, Level::Warning, &warning);
                 }
                 self.refused = None;
-                self.engine.accept(now, desired);
-                self.put_in_force();
+                self.engine.accept(now, wish.desired);
+                self.put_in_force(&wish.site);
                 self.keep_last_good(now, bytes);
                 self.tell_systemd(&[sd_notify::State::Ready]);
             }
@@ -236,7 +244,7 @@ impl Agent {
     }
 
     /// Makes the other rooms see the document that is in force.
-    pub(super) fn put_in_force(&mut self) {
+    pub(super) fn put_in_force(&mut self, site: &Settings) {
         let desired = self.engine.desired();
         let watched = desired.services.iter().filter(|service| !service.launch.watch_files.is_empty());
         let sets = watched.map(|service| WatchSet {
@@ -247,8 +255,13 @@ impl Agent {
         for service in &desired.services {
             self.host.update(&service.name, &service.launch);
         }
-        self.host.bound_logs(desired.site.rotate_size, desired.site.keep);
-        self.others_may_read.store(desired.site.others_may_read, Ordering::Relaxed);
+        self.host.bound_logs(site.rotate_size.unwrap_or(0), site.keep);
+        if self.door.access.others_may_read() != site.others_may_read {
+            let Door { socket, access } = &self.door;
+            if let Err(error) = control::let_others_read(socket, access, site.others_may_read) {
+                self.chronicle.complain(format!("the mode of {} cannot be changed: {error}", socket.display()));
+            }
+        }
     }
 
     /// Synced, and so on a thread of its own: a slow disk must not hold up a restart.

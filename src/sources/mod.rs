@@ -5,6 +5,7 @@
 //!
 //! Everything here happens on one thread of its own with one inotify instance: a path may lie on a file system that
 //! hangs, and the loop that supervises processes must not hang with it. At rest the thread sleeps without a deadline.
+//! (The thread of `notify` wakes when anybody opens a file in a watched folder: version 8 asks the kernel for that too.)
 //!
 //! What is noticed: a write in place, a rename over the file, a symlink swapped (also the `..data` of a
 //! Kubernetes config map),

@@ -229,3 +229,81 @@ async fn r21_reading_and_touching_are_no_changes_and_dropping_ends_it() {
     drop(sources);
     assert_eq!((candidates.recv().await, events.recv().await), (None, None));
 }
+
+/// One step of a disorderly life of `conf/mailward.yaml`; a step that is not possible now does nothing.
+fn disturb(root: &Path, kind: u64, content: &str) {
+    let at = |name: &str| root.join(name);
+    let replace = |name: &str| {
+        fs::rename(at("conf"), at(&format!("old-{content}"))).ok();
+        fs::rename(at(name), at("conf")).ok();
+    };
+    match kind {
+        0 | 1 => drop(fs::write(at("conf/mailward.yaml"), content)),
+        2 => {
+            fs::write(at("conf/.new"), content).ok();
+            fs::rename(at("conf/.new"), at("conf/mailward.yaml")).ok();
+        }
+        3 => drop(fs::remove_file(at("conf/mailward.yaml"))),
+        4 => {
+            fs::remove_file(at("conf")).or_else(|_| fs::remove_dir_all(at("conf"))).ok();
+            fs::create_dir(at("conf")).ok();
+        }
+        5 => {
+            fs::create_dir(at("next")).ok();
+            fs::write(at("next/mailward.yaml"), content).ok();
+            replace("next");
+        }
+        6 => {
+            let release = at(&format!("release-{content}"));
+            fs::create_dir(&release).ok();
+            fs::write(release.join("mailward.yaml"), content).ok();
+            symlink(&release, at("link")).ok();
+            replace("link");
+        }
+        7 => {
+            let version = at(&format!("conf/..v-{content}"));
+            fs::create_dir(&version).ok();
+            fs::write(version.join("mailward.yaml"), content).ok();
+            fs::remove_file(at("conf/mailward.yaml")).ok();
+            symlink("..data/mailward.yaml", at("conf/mailward.yaml")).ok();
+            symlink(format!("..v-{content}"), at("conf/..tmp")).ok();
+            fs::rename(at("conf/..tmp"), at("conf/..data")).ok();
+        }
+        _ => drop(fs::remove_file(at("conf")).or_else(|_| fs::remove_dir_all(at("conf")))),
+    }
+}
+
+/// One seeded life; at its end the last state has been told and the next change is.
+async fn disorder(seed: u64) {
+    let mut watched = Watched::plain().await;
+    let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut told = Ok(b"first".to_vec());
+    for n in 0..40 {
+        // xorshift64; the pauses only vary how the steps and the looks interleave.
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        disturb(&watched.root, random % 9, &format!("{n}"));
+        if (random >> 32).is_multiple_of(4) {
+            tokio::time::sleep(Duration::from_millis((random >> 40) % 64)).await;
+        }
+        while let Ok(candidate) = watched.candidates.try_recv() {
+            told = candidate.bytes;
+        }
+    }
+    let is = fs::read(&watched.file).map_err(|_| SourceError::Missing);
+    while told != is {
+        told = watched.candidate().await.bytes;
+    }
+    disturb(&watched.root, if is.is_ok() { seed % 3 } else { 4 + seed % 2 }, "next");
+    watched.write("conf/mailward.yaml", &format!("the end of {seed}"));
+    watched.reads(&format!("the end of {seed}")).await;
+}
+
+#[tokio::test]
+async fn r18_after_any_disorder_the_last_state_is_the_one_that_is_told_and_the_next_change_is_seen() {
+    let lives: Vec<_> = (1..=24).map(|seed| (seed, tokio::spawn(disorder(seed)))).collect();
+    for (seed, life) in lives {
+        assert!(life.await.is_ok(), "seed {seed}");
+    }
+}
