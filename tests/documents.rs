@@ -27,7 +27,10 @@ fn compare(kind: &str, good: bool) {
     for file in files {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         let read = document::read(&fs::read(&file).unwrap(), &name);
-        let said: String = read.diagnostics.iter().map(|diagnostic| format!("{diagnostic}\n")).collect();
+        let mut said = read.diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        if !said.is_empty() {
+            said.push('\n');
+        }
         let errors = read.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
         if read.document.is_some() != good || (errors == 0) != good {
             wrong.push(format!("{name}: expected a {kind} document, got\n{said}"));

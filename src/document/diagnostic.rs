@@ -105,7 +105,7 @@ impl Fault {
 const SHOWN: usize = 120;
 
 /// Most diagnostics of one text; a hostile one has a hundred thousand to offer.
-const MAX: usize = 1_000;
+pub(super) const MAX_SHOWN: usize = 1_000;
 
 /// Which parts of the text are never shown: the values of environment variables may be passwords.
 pub(super) enum Hidden {
@@ -117,11 +117,11 @@ pub(super) enum Hidden {
 
 /// Turns faults into diagnostics: once each, in the order of the text.
 pub(super) fn show(mut faults: Vec<Fault>, file: &Arc<str>, source: &str, hidden: &Hidden) -> Vec<Diagnostic> {
-    faults.sort_by(|a, b| (a.place, a.severity).cmp(&(b.place, b.severity)));
+    faults.sort_by_key(|fault| (fault.place, fault.severity));
     faults.dedup();
-    let left_out = faults.len().saturating_sub(MAX);
+    let left_out = faults.len().saturating_sub(MAX_SHOWN);
     if left_out > 0 {
-        faults.truncate(MAX);
+        faults.truncate(MAX_SHOWN);
         faults.push(Fault::error("too-much", None, format!("{left_out} more are not shown")));
     }
     let lines = lines(source);

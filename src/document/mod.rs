@@ -67,7 +67,7 @@ pub fn read(bytes: &[u8], origin: &str) -> Read {
         Ok(text) => text,
         Err(fault) => {
             let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(tree::MAX_BYTES)]);
-            return Read { document: None, diagnostics: show(vec![fault], &file, &shown, &Hidden::AfterValue) };
+            return Read { document: None, diagnostics: show(vec![*fault], &file, &shown, &Hidden::AfterValue) };
         }
     };
     let Some(root) = tree::parse(text, &mut faults) else {

@@ -20,7 +20,7 @@ pub(in crate::document) fn notes(root: &Node) -> Vec<Fault> {
     let mut found = Vec::new();
     for (path, words) in LATER {
         let mut places = Vec::new();
-        collect(root, path, String::new(), &mut places);
+        collect(root, path, "", &mut places);
         let Some((first, more)) = places.split_first() else { continue };
         let field = path.rsplit('.').next().unwrap_or(path);
         let others = match more.len() {
@@ -42,7 +42,7 @@ pub(in crate::document) fn notes(root: &Node) -> Vec<Fault> {
     found
 }
 
-fn collect(node: &Node, rest: &str, path: String, places: &mut Vec<String>) {
+fn collect(node: &Node, rest: &str, path: &str, places: &mut Vec<String>) {
     let (step, rest) = rest.split_once('.').map_or((rest, ""), |(step, rest)| (step, rest));
     let (field, each) = step.strip_suffix("[]").map_or((step, false), |field| (field, true));
     let Some(value) = node.get(field) else { return };
@@ -50,10 +50,10 @@ fn collect(node: &Node, rest: &str, path: String, places: &mut Vec<String>) {
     match &value.kind {
         Kind::List(items) if each => {
             for (at, item) in items.iter().enumerate() {
-                collect(item, rest, format!("{path}[{at}]"), places);
+                collect(item, rest, &format!("{path}[{at}]"), places);
             }
         }
         _ if rest.is_empty() => places.push(path),
-        Kind::Map(_) | Kind::Scalar { .. } | Kind::List(_) => collect(value, rest, path, places),
+        Kind::Map(_) | Kind::Scalar { .. } | Kind::List(_) => collect(value, rest, &path, places),
     }
 }

@@ -5,7 +5,9 @@
 
 mod doubts;
 mod later;
+mod order;
 mod services;
+mod shapes;
 mod whole;
 
 #[cfg(test)]
@@ -82,7 +84,7 @@ impl Findings {
 
 /// Every rule, in the order of the reference.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    services::RULES.iter().chain(whole::RULES).chain(doubts::RULES)
+    services::RULES.iter().chain(order::RULES).chain(shapes::RULES).chain(whole::RULES).chain(doubts::RULES)
 }
 
 /// Asks every rule; without `doubts` only those that can refuse a document.

@@ -193,11 +193,10 @@ fn ha_needs_restart(all: &Effective<'_>, found: &mut Findings) {
 
 /// The crontab of a task, with the day rule that holds for it.
 pub(super) fn crontab_of(all: &Effective<'_>, task: &Task) -> Result<cron::Crontab, cron::CronError> {
-    let rule = match task.day_rule {
-        Some(DayRule::And) => cron::DayRule::And,
-        Some(DayRule::Or) => cron::DayRule::Or,
-        None if all.is_oracle() => cron::DayRule::And,
-        None => cron::DayRule::Or,
+    let by_default = if all.is_oracle() { DayRule::And } else { DayRule::Or };
+    let rule = match task.day_rule.unwrap_or(by_default) {
+        DayRule::And => cron::DayRule::And,
+        DayRule::Or => cron::DayRule::Or,
     };
     cron::Crontab::parse(&task.crontab, rule)
 }

@@ -22,7 +22,7 @@ fn nesting_is_bounded_in_every_style() {
     assert_eq!(broken(deep("{a: ", "}", MAX_DEPTH).as_bytes()), ["yaml-depth"]);
     assert_eq!(broken("[".repeat(MAX_BYTES / 2).as_bytes()), ["yaml-depth"]);
     assert_eq!(broken("- ".repeat(MAX_BYTES / 2).as_bytes()), ["yaml-depth"]);
-    let block: String = (0..MAX_DEPTH + 1).fold(String::new(), |mut text, level| {
+    let block: String = (0..=MAX_DEPTH).fold(String::new(), |mut text, level| {
         let _ = writeln!(text, "{}a:", " ".repeat(level));
         text
     });

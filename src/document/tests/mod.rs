@@ -11,8 +11,8 @@ use crate::desired::{Desired, Service};
 
 /// A document with this spec.
 fn text(spec: &str) -> String {
-    let indented: String = spec.lines().map(|line| format!("  {line}\n")).collect();
-    format!("apiVersion: mailward.dev/v1alpha1\nkind: MessagingServer\nmetadata: {{name: mail}}\nspec:\n{indented}")
+    let indented = spec.replace('\n', "\n  ");
+    format!("apiVersion: mailward.dev/v1alpha1\nkind: MessagingServer\nmetadata: {{name: mail}}\nspec:\n  {indented}\n")
 }
 
 fn said(read: &Read) -> String {
