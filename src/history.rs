@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Boot, Exit, Fingerprint, Identity, Incarnation, Life, Name, Wall};
@@ -87,7 +88,7 @@ pub struct Retire {
 }
 
 /// Why an incarnation is to end and a new one to follow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Cause {
     /// It failed, and is restarted alone.
     Failed,
@@ -146,8 +147,11 @@ pub struct StopMark {
     pub incarnation: Incarnation,
     /// The rung.
     pub rung: Rung,
-    /// When it was taken.
+    /// When it was first taken.
     pub at: Boot,
+    /// Whether it went to what the main process left behind, and not to the main process.
+    #[serde(default)]
+    pub to_rest: bool,
     /// By which life of the agent: a mark of an earlier life may have been noted and never sent.
     pub life: Life,
 }
@@ -194,7 +198,7 @@ pub struct GivenUp {
 }
 
 /// A person wants the service down ([R6]).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Hold {
     /// By `stop`: until a start or a reboot.
     Stopped,

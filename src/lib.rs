@@ -17,8 +17,27 @@ pub mod model;
 pub mod observed;
 pub mod plan;
 pub mod policy;
+pub mod protocol;
 pub mod sim;
 pub mod status;
 
 #[cfg(feature = "agent")]
 pub mod agent;
+#[cfg(feature = "agent")]
+pub mod cli;
+#[cfg(feature = "agent")]
+pub mod clock;
+#[cfg(feature = "agent")]
+pub mod control;
+#[cfg(feature = "agent")]
+pub mod demo;
+#[cfg(feature = "agent")]
+pub mod ledger;
+#[cfg(feature = "agent")]
+pub mod observe;
+#[cfg(feature = "agent")]
+pub mod report;
+#[cfg(feature = "agent")]
+pub mod sources;
+#[cfg(feature = "agent")]
+pub mod supervise;

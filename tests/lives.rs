@@ -3,6 +3,9 @@
 //!
 //! `MAILWARD_LIVES` sets how many; `MAILWARD_SEED` plays one again and prints it.
 
+#![allow(clippy::cast_possible_truncation, reason = "random numbers are cut on purpose")]
+#![allow(unreachable_pub, missing_docs, reason = "nobody links against a test")]
+
 mod lives {
     pub mod life;
     pub mod random;

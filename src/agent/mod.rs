@@ -1,6 +1,17 @@
 //! The loop: it merges what is seen, ordered and declared into turns of the engine, saves the records, takes the steps,
 //! and tells what happened.
+//!
+//! The only place where the two halves meet. It decides nothing: what is to be done is the engine's word, how it is
+//! done is the host's.
 
+mod answers;
+mod chronicle;
 mod request;
+mod run;
+mod settings;
+mod turns;
+mod wishes;
 
 pub use request::{Forecast, Left, PlannedStep, Request, Told};
+pub use run::{RunError, run};
+pub use settings::Settings;

@@ -1,18 +1,19 @@
 //! What may be asked of the running agent. The control socket turns HTTP into these; the loop answers between two turns.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::engine::{Answer, Happening, Order};
 use crate::model::Name;
 use crate::sim::Unfolded;
-use crate::status::Status;
+use crate::status::Reported;
 
 /// A question or an order, with the way back. An answer that nobody waits for any more is dropped.
 #[derive(Debug)]
 pub enum Request {
-    /// The status of everything.
-    Status(oneshot::Sender<Status>),
+    /// The status of everything, as the object that Kubernetes shows.
+    Status(oneshot::Sender<Reported>),
     /// A person orders.
     Order(Order, oneshot::Sender<Vec<Answer>>),
     /// What would be done from here on, each step with its reason in words.
@@ -37,7 +38,7 @@ pub enum Request {
 }
 
 /// A plan in words.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Forecast {
     /// The steps in order.
@@ -47,7 +48,7 @@ pub struct Forecast {
 }
 
 /// One step of a plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlannedStep {
     /// `start`, `stop`, `kill`, `reload` or `check`.
@@ -62,7 +63,7 @@ pub struct PlannedStep {
 }
 
 /// A service that a plan leaves other than wanted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Left {
     /// Which service.
     pub service: String,
@@ -71,7 +72,7 @@ pub struct Left {
 }
 
 /// A happening as people and programs are told it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Told {
     /// RFC 3339.

@@ -9,6 +9,7 @@ mod launch;
 pub use graph::{Cycle, GraphError, topological};
 pub use launch::{Launch, Limits, Listener, Output, Protocol, Readiness, Reload, Signal, Tls};
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -128,12 +129,12 @@ pub struct Service {
     /// Never triggers a failover when false ([R23]).
     pub required: bool,
     /// How it is started, probed, reloaded and stopped; the planner does not look inside.
-    pub launch: Launch,
+    pub launch: Arc<Launch>,
 }
 
 impl Service {
     /// A service that only the ledger knows: it left the document and is stopped by its recorded declaration ([R19]).
-    pub fn leftover(name: Name, launch: Launch, stop_timeout_ms: u64) -> Self {
+    pub fn leftover(name: Name, launch: Arc<Launch>, stop_timeout_ms: u64) -> Self {
         Self {
             name,
             wanted: Wanted::Removed,

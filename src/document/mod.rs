@@ -33,6 +33,8 @@ mod tests;
 use std::sync::Arc;
 
 use diagnostic::{Fault, Hidden, MAX_SHOWN, show};
+#[cfg(feature = "agent")]
+pub(crate) use nearest::nearest;
 
 /// A document that passed every rule.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,7 +1,7 @@
 //! What a person probably meant.
 
 /// The candidate nearest to a word, if one is near enough to be a slip of the finger or of memory.
-pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     let wanted = plain(word);
     if wanted.len() > 64 {

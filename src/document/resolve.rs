@@ -142,7 +142,7 @@ fn one(
         launch_print: launch_print(&launch),
         declaration: declaration(effective, service),
         required: service.required.unwrap_or(true),
-        launch,
+        launch: std::sync::Arc::new(launch),
     }
 }
 

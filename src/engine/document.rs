@@ -2,6 +2,7 @@
 //! was removed and still runs is stopped by the declaration it was started with.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,7 @@ pub struct Record {
     /// Its marks.
     pub marks: Marks,
     /// How it was started, so that it can be stopped after it left the document.
-    pub launch: Launch,
+    pub launch: Arc<Launch>,
     /// From the stop signal to KILL, milliseconds.
     pub stop_timeout_ms: u64,
 }
@@ -89,9 +90,14 @@ impl Engine {
         let mut facts = std::mem::take(&mut self.observed.services);
         let mut marks = std::mem::take(&mut self.history.services);
         let mut kept: HashMap<Name, (Facts, Marks)> = HashMap::new();
-        for (service, (fact, mark)) in old.services.into_iter().zip(facts.drain(..).zip(marks.drain(..))) {
+        for (service, (mut fact, mut mark)) in old.services.into_iter().zip(facts.drain(..).zip(marks.drain(..))) {
             let name = service.name.clone();
-            if listed.contains(&name) {
+            if let Some(next) = merged.find(&name).filter(|_| listed.contains(&name)) {
+                if merged.service(next).launch.watch_files != service.launch.watch_files {
+                    // Another list has another fingerprint although no file changed: what is read next is what it runs with.
+                    fact.files = None;
+                    mark.files = None;
+                }
                 kept.insert(name, (fact, mark));
                 continue;
             }

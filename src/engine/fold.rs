@@ -5,7 +5,7 @@
 
 use super::{Engine, Happened};
 use crate::desired::{Ix, Wanted};
-use crate::history::{Checked, Death, Failed, Failure, Force};
+use crate::history::{Checked, Death, Failed, Failure, Force, Hold};
 use crate::model::{Doubt, Exit, Fact, Fingerprint, Identity, Incarnation, Name, Now};
 use crate::observed::{Alive, Busy, Errand, Process};
 use crate::plan::{Found, Seen};
@@ -184,6 +184,11 @@ impl Engine {
                 let marks = self.marks(ix);
                 marks.ended = marks.used;
                 marks.stop = None;
+                let name = self.desired.service(ix).name.clone();
+                if self.held_if_absent.remove(&name) && self.history.services[ix.at()].hold.is_none() {
+                    self.marks(ix).hold = Some(Hold::Stopped);
+                    self.tell(now, ix, Happened::HeldBy { hold: Hold::Stopped });
+                }
             }
             Found::Remains { incarnation } => {
                 self.found_ended(now, ix);

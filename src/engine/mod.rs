@@ -14,7 +14,7 @@ pub use document::Record;
 pub use happening::{Happened, Happening, Verb};
 pub use orders::{Accepted, Answer, Order, Refusal, Whom};
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::desired::{Desired, Ix, Wanted};
 use crate::history::{History, Marks};
@@ -35,6 +35,8 @@ pub struct Engine {
     /// return.
     departed: HashMap<Name, Incarnation>,
     unsaved_departed: Vec<Name>,
+    /// Held as soon as a look finds that they do not run.
+    held_if_absent: HashSet<Name>,
     /// Whether any service has left the document and is still there.
     has_removed: bool,
     news: Vec<Happening>,
@@ -82,6 +84,7 @@ impl Engine {
             news: Vec::new(),
             departed: records.into_iter().map(|(name, record)| (name, record.marks.used)).collect(),
             unsaved_departed: Vec::new(),
+            held_if_absent: HashSet::new(),
             has_removed: desired.services.iter().any(|service| service.wanted == Wanted::Removed),
             desired,
         };

@@ -120,6 +120,13 @@ impl Engine {
         }
     }
 
+    /// `start-msg NAMES` with no agent running: everything else that does not run is held. Whether something runs is
+    /// known once it was looked at, so the holds are set then.
+    pub fn hold_what_does_not_run_but(&mut self, names: &[Name]) {
+        let others = self.desired.services.iter().map(|service| service.name.clone());
+        self.held_if_absent = others.filter(|name| !names.contains(name)).collect();
+    }
+
     /// Whether a service is meant when no name is given: enabled ones, for a stop also what still runs, and never one
     /// that a person keeps down by `hold` or, but for a start, by `stop` ([R6]).
     fn is_meant_by_all(&self, ix: Ix, verb: Verb) -> bool {

@@ -13,7 +13,7 @@ mod verdict;
 
 pub use board::Board;
 pub use note::{GroupRestart, Note};
-pub use reason::{Down, Reason};
+pub use reason::{Down, Outlook, Reason};
 pub use standing::LIST_PATIENCE;
 pub use step::{Event, Found, Rung, Seen, Step};
 pub use verdict::{KILL_PATIENCE, LOOK_AGAIN};

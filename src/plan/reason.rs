@@ -199,7 +199,108 @@ impl Cause {
     }
 }
 
+/// Whether more is to come of a verdict by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// Something is under way or due.
+    Moving,
+    /// Nothing follows until something changes or a person acts.
+    Settled,
+    /// That depends on this other service.
+    AsSettledAs(Ix),
+}
+
 impl Reason {
+    /// The other service that this reason is about: the next link of the chain that `why` follows.
+    pub fn concerns(self) -> Option<Ix> {
+        match self {
+            Self::WaitsForDependency(other)
+            | Self::WaitsForPeer(other)
+            | Self::WaitsForList(other)
+            | Self::StopWaitsFor(other)
+            | Self::Down(Down::WaitsForHeld(other) | Down::LeadGaveUp(other))
+            | Self::Stop(Down::WaitsForHeld(other) | Down::LeadGaveUp(other)) => Some(other),
+            Self::Running
+            | Self::Down(_)
+            | Self::Suspended
+            | Self::AutorestartOff
+            | Self::NotWatched
+            | Self::Looking
+            | Self::Spawning
+            | Self::Starting { .. }
+            | Self::Overdue
+            | Self::Recovering
+            | Self::Stopping { .. }
+            | Self::Killed { .. }
+            | Self::StopFailed
+            | Self::Foreign
+            | Self::Checking
+            | Self::CheckFailed
+            | Self::Reloading
+            | Self::Look(_)
+            | Self::Start
+            | Self::StartAgain(_)
+            | Self::Stop(_)
+            | Self::StopAgain(_)
+            | Self::StopRemains
+            | Self::KillTooSlow
+            | Self::KillForced
+            | Self::SignalAgain
+            | Self::Check
+            | Self::Reload
+            | Self::Charge
+            | Self::GiveUp
+            | Self::NotReadyInTime
+            | Self::Forgive
+            | Self::Retry
+            | Self::Retire(_) => None,
+        }
+    }
+
+    /// Whether more is to come by itself: those who wait for a service ask this.
+    pub fn outlook(self) -> Outlook {
+        match self {
+            Self::Running
+            | Self::Down(_)
+            | Self::Suspended
+            | Self::AutorestartOff
+            | Self::NotWatched
+            | Self::Overdue
+            | Self::StopFailed
+            | Self::Foreign
+            | Self::CheckFailed => Outlook::Settled,
+            Self::WaitsForDependency(other) => Outlook::AsSettledAs(other),
+            Self::Looking
+            | Self::Spawning
+            | Self::Starting { .. }
+            | Self::Recovering
+            | Self::WaitsForPeer(_)
+            | Self::WaitsForList(_)
+            | Self::StopWaitsFor(_)
+            | Self::Stopping { .. }
+            | Self::Killed { .. }
+            | Self::Checking
+            | Self::Reloading
+            | Self::Look(_)
+            | Self::Start
+            | Self::StartAgain(_)
+            | Self::Stop(_)
+            | Self::StopAgain(_)
+            | Self::StopRemains
+            | Self::KillTooSlow
+            | Self::KillForced
+            | Self::SignalAgain
+            | Self::Check
+            | Self::Reload
+            | Self::Charge
+            | Self::GiveUp
+            | Self::NotReadyInTime
+            | Self::Forgive
+            | Self::Retry
+            | Self::Retire(_) => Outlook::Moving,
+        }
+    }
+
     /// The sentence, without the service's own name and without a full stop.
     pub fn sentence(self, desired: &Desired, ix: Ix) -> String {
         let name = |other: Ix| desired.service(other).name.clone();

@@ -39,6 +39,7 @@ pub fn play(scenario: &Scenario, read: &Reader<'_>) -> Result<String, String> {
         files: 0,
         told: HashMap::new(),
         wake: None,
+        from: scenario.from,
         text: String::new(),
     };
     let mut waiting = scenario.timeline.iter().peekable();
@@ -74,6 +75,8 @@ struct Stage<'a> {
     files: u64,
     told: HashMap<Name, Reason>,
     wake: Option<Boot>,
+    /// Nothing is told before this; taken away once it has come, for a reboot turns the clock back.
+    from: Boot,
     text: String,
 }
 
@@ -84,6 +87,10 @@ impl Stage<'_> {
     }
 
     fn line(&mut self, who: &str, what: &str) {
+        if self.now.boot < self.from {
+            return;
+        }
+        self.from = Boot(0);
         let _ = writeln!(self.text, "{} {who}: {what}", self.now.boot);
     }
 
@@ -236,7 +243,10 @@ impl Stage<'_> {
             .desired()
             .indices()
             .map(|ix| (ix, engine.verdict(ix).reason))
-            .filter(|(ix, reason)| self.told.get(&engine.desired().service(*ix).name) != Some(reason))
+            .filter(|(ix, reason)| {
+                let told = self.told.get(&engine.desired().service(*ix).name);
+                told.is_none_or(|told| !is_the_same_wait(*told, *reason))
+            })
             .collect();
         for (ix, reason) in changed {
             let name = engine.desired().service(ix).name.clone();
@@ -272,4 +282,13 @@ impl Stage<'_> {
         }
         debug_assert!(wake.is_none_or(|at| at.since(self.now.boot) > Duration::ZERO), "a wake-up lies ahead");
     }
+}
+
+/// Whether a reason tells nothing new: in a queue only the one in front changes.
+fn is_the_same_wait(told: Reason, reason: Reason) -> bool {
+    told == reason
+        || matches!(
+            (told, reason),
+            (Reason::WaitsForList(_), Reason::WaitsForList(_)) | (Reason::StopWaitsFor(_), Reason::StopWaitsFor(_))
+        )
 }

@@ -14,7 +14,8 @@
 //! ```
 //!
 //! The document is the body of `spec`; a line of the timeline is a time on the boot clock and what happens then. Lines
-//! that are indented further belong to the line before them (a new document).
+//! that are indented further belong to the line before them (a new document). `from: 20s` in a line of its own leaves out
+//! what is told before.
 
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub struct Scenario {
     pub document: String,
     /// What happens, in the order of time.
     pub timeline: Vec<(Boot, Incident)>,
+    /// Nothing is told before this.
+    pub from: Boot,
     /// The text that the play must give.
     pub expected: String,
 }
@@ -95,8 +98,16 @@ impl Scenario {
         let timeline = read_timeline(&section(text, "timeline:")?)?;
         let expected = section(text, "expect:").unwrap_or_default();
         let expected = expected.iter().flat_map(|(_, line)| [line.trim(), "\n"]).collect();
-        Ok(Self { title, document: whole_document(&document), timeline, expected })
+        Ok(Self { title, document: whole_document(&document), timeline, from: read_from(text)?, expected })
     }
+}
+
+fn read_from(text: &str) -> Result<Boot, ScenarioError> {
+    let found = (1..).zip(text.lines()).find_map(|(number, line)| Some((number, line.strip_prefix("from:")?)));
+    let Some((line, from)) = found else { return Ok(Boot(0)) };
+    let expected = "a time such as 20s";
+    let fault = ScenarioError::Line { line, text: from.trim().to_owned(), expected };
+    duration(from.trim()).map(|from| Boot(0).plus(from)).ok_or(fault)
 }
 
 /// The lines below a heading, with their numbers, up to the next line that is not indented.

@@ -5,6 +5,7 @@ use crate::desired::{Ix, Wanted};
 use crate::engine::Engine;
 use crate::model::{Boot, Fact};
 use crate::observed::Process;
+use crate::plan::Outlook;
 
 /// What the agent knows beside the engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,9 +75,25 @@ pub fn service_status(engine: &Engine, ix: Ix, now: Boot) -> ServiceStatus {
         ready,
         restarts_in_window: u32::try_from(restarts).unwrap_or(u32::MAX),
         reason,
+        settled: is_settled(engine, ix),
+        group: service.group.map(|group| engine.desired().groups[group.at()].name.to_string()),
         required: service.required,
         last_exit: marks.last_death.map(|death| format!("{} at {}", death.exit, death.wall)),
         says: None,
         last_lines: Vec::new(),
     }
+}
+
+/// Follows the chain of what a service waits for: who waits for something that stays down is settled as well.
+fn is_settled(engine: &Engine, ix: Ix) -> bool {
+    let mut at = ix;
+    // Dependencies have no cycle; a chain is never longer than the list.
+    for _ in engine.desired().indices() {
+        match engine.verdict(at).reason.outlook() {
+            Outlook::Settled => return true,
+            Outlook::Moving => return false,
+            Outlook::AsSettledAs(other) => at = other,
+        }
+    }
+    false
 }

@@ -13,6 +13,39 @@ pub use conditions::{Facets, conditions};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// The `MessagingServer` object as far as an agent tells it: what `mailward status -o json` prints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Reported {
+    /// Always `mailward.dev/v1alpha1`.
+    pub api_version: String,
+    /// Always `MessagingServer`.
+    pub kind: String,
+    /// Whose status it is.
+    pub metadata: ReportedMetadata,
+    /// The status.
+    pub status: Status,
+}
+
+/// `metadata` of a [`Reported`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReportedMetadata {
+    /// `metadata.name` of the document that is in force.
+    pub name: String,
+}
+
+impl Reported {
+    /// The status of the mail server of this name.
+    pub fn new(name: &str, status: Status) -> Self {
+        Self {
+            api_version: "mailward.dev/v1alpha1".to_owned(),
+            kind: "MessagingServer".to_owned(),
+            metadata: ReportedMetadata { name: name.to_owned() },
+            status,
+        }
+    }
+}
+
 /// `status` of a `MessagingServer`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -112,6 +145,12 @@ pub struct ServiceStatus {
     pub restarts_in_window: u32,
     /// Why it is as it is, in one sentence.
     pub reason: String,
+    /// Whether nothing more will be done about it until something changes or a person acts. Whoever waits for it need
+    /// wait no longer.
+    pub settled: bool,
+    /// The restart group it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     /// Whether it must be ready for the whole to be ready.
     pub required: bool,
     /// How it last ended, in words.

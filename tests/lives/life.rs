@@ -100,7 +100,7 @@ impl Life {
         let events = 4 + self.random.below(22);
         for _ in 0..events {
             self.run_for_a_while()?;
-            self.happen()?;
+            self.happen();
         }
         self.faults = false;
         self.quiet()?;
@@ -197,13 +197,11 @@ impl Life {
     fn run_until(&mut self, until: Boot) -> Result<(), String> {
         self.turn()?;
         for _ in 0..10_000 {
-            match self.next_at().filter(|at| *at <= until) {
-                Some(at) => self.now.boot = at.max(self.now.boot),
-                None => {
-                    self.now.boot = until.max(self.now.boot);
-                    return self.turn();
-                }
-            }
+            let Some(at) = self.next_at().filter(|at| *at <= until) else {
+                self.now.boot = until.max(self.now.boot);
+                return self.turn();
+            };
+            self.now.boot = at.max(self.now.boot);
             self.turn()?;
         }
         Err("it never comes to rest".to_owned())
@@ -215,7 +213,7 @@ impl Life {
     }
 
     /// One fault, order or edit.
-    fn happen(&mut self) -> Result<(), String> {
+    fn happen(&mut self) {
         let service = self.service();
         match self.random.below(22) {
             0..=5 => {
@@ -241,13 +239,12 @@ impl Life {
                 let content = Fingerprint(self.random.below(5) + 1);
                 self.host.write_files(self.now.boot, &service, content);
             }
-            20 => self.now.wall = Wall(self.now.wall.0 - 3_600_000 + self.random.below(7_200_000) as i64),
+            20 => self.now.wall = Wall(self.now.wall.0 - 3_600_000 + self.random.below(7_200_000).cast_signed()),
             _ => self.reboot(),
         }
         if self.engine.is_none() && self.random.chance(60) {
             self.begin();
         }
-        Ok(())
     }
 
     fn change_behaviour(&mut self, service: &Name) {

@@ -144,9 +144,8 @@ impl Draft {
         for (position, draft) in self.services.iter().enumerate() {
             services.push(draft.resolve(names[position].clone(), needs[position].iter().map(|at| ix(*at)).collect()));
         }
-        for position in 0..services.len() {
-            services[position].dependents =
-                (0..needs.len()).filter(|other| needs[*other].contains(&position)).map(ix).collect();
+        for (position, service) in services.iter_mut().enumerate() {
+            service.dependents = (0..needs.len()).filter(|other| needs[*other].contains(&position)).map(ix).collect();
         }
         for position in &order {
             let disabled = needs[*position].iter().find(|on| services[**on].wanted != Wanted::Yes);
@@ -219,7 +218,7 @@ impl DraftService {
             launch_print,
             declaration: launch_print.and(&self.note.to_le_bytes()),
             required: true,
-            launch: Launch::default(),
+            launch: Arc::new(Launch::default()),
         }
     }
 }

@@ -1,0 +1,70 @@
+//! Answers to questions; they change nothing.
+
+use super::turns::Agent;
+use super::{Forecast, wishes};
+use crate::clock;
+use crate::desired::Ix;
+use crate::model::Name;
+use crate::sim::unfold;
+use crate::status::{About, Facets, Reported, Status, conditions, instance};
+
+/// How many happenings `why` tells of a service.
+const TOLD: usize = 12;
+
+impl Agent {
+    pub(super) fn status(&mut self) -> Reported {
+        let now = clock::now();
+        let about =
+            About { name: self.name.clone(), agent_pid: self.pid, agent_version: env!("CARGO_PKG_VERSION").to_owned() };
+        let says = |name: &str| self.host.said(name).and_then(|said| said.status.clone());
+        let instance = instance(&self.engine, &about, now.boot, says, |name| self.host.last_lines(name));
+        let facets = Facets {
+            refused: self.refused.clone(),
+            suspended: self.engine.desired().suspended,
+            watched: self.engine.desired().watched,
+            complaints: self.chronicle.complaints(),
+        };
+        self.conditions = conditions(&instance, &facets, &self.conditions, now.wall);
+        let status = Status {
+            observed_generation: instance.observed_generation,
+            conditions: self.conditions.clone(),
+            instances: vec![instance],
+        };
+        Reported::new(&self.engine.desired().name, status)
+    }
+
+    /// What would be done from here on; the same code on a copy.
+    pub(super) fn forecast(&self) -> Forecast {
+        let unfolded = unfold(self.engine.clone(), clock::now());
+        Forecast::of(&unfolded, self.engine.desired())
+    }
+
+    /// What would be done if this document were put in force.
+    pub(super) fn forecast_of(&self, bytes: &[u8]) -> Result<Forecast, String> {
+        let generation = self.engine.desired().generation.saturating_add(1);
+        let wish = wishes::read(bytes, "the document", generation).map_err(|refused| refused.all)?;
+        let now = clock::now();
+        let mut copy = self.engine.clone();
+        copy.accept(now, wish.desired);
+        let merged = copy.desired().clone();
+        Ok(Forecast::of(&unfold(copy, now), &merged))
+    }
+
+    /// What was decided about a service, the chain of whom that is about, and what happened to it.
+    pub(super) fn why(&self, name: &Name) -> Option<Vec<String>> {
+        let desired = self.engine.desired();
+        let mut next = Some(self.engine.find(name)?);
+        let mut told: Vec<Ix> = Vec::new();
+        let mut lines = Vec::new();
+        while let Some(ix) = next.filter(|ix| !told.contains(ix)) {
+            told.push(ix);
+            let reason = self.engine.verdict(ix).reason;
+            lines.push(format!("{} {}.", desired.service(ix).name, reason.sentence(desired, ix)));
+            next = reason.concerns();
+        }
+        let happened = self.chronicle.history(Some(name));
+        let from = happened.len().saturating_sub(TOLD);
+        lines.extend(happened[from..].iter().map(|told| format!("{}: {}.", told.time, told.what)));
+        Some(lines)
+    }
+}

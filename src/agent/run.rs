@@ -1,0 +1,290 @@
+//! From the command line to the loop and out again.
+
+use std::collections::HashMap;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FlockOperation;
+use tokio::io::unix::AsyncFd;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::Settings;
+use super::chronicle::Chronicle;
+use super::turns::{After, Agent, Batch, Door, chain, now};
+use super::wishes::{self, Wish};
+use crate::clock::Alarm;
+use crate::control;
+use crate::engine::{Engine, Record};
+use crate::history::{Hold, Marks};
+use crate::ledger::{Epoch, Journal, State};
+use crate::model::Name;
+use crate::report::sd_notify::{self, Notifier};
+use crate::sources::{Sources, file};
+use crate::supervise::{Host, HostConfig};
+
+/// Why the agent does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A folder cannot be made.
+    #[error("the folder {path} cannot be made; choose another with --state-dir or --runtime-dir")]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another agent has the runtime folder.
+    #[error("another agent (pid {pid}) runs with {path}; stop it first, or choose another --runtime-dir")]
+    Busy {
+        /// The other one.
+        pid: String,
+        /// The folder.
+        path: PathBuf,
+    },
+    /// There is no good document, and none was ever in force.
+    #[error("{0}\nthere is no good document, and none was in force before; nothing is started")]
+    NoDocument(String),
+    /// Nobody could talk to it.
+    #[error("the control socket cannot be had")]
+    Control(#[from] control::ListenError),
+    /// Supervision cannot begin.
+    #[error("the services cannot be supervised")]
+    Host(#[from] crate::supervise::HostError),
+    /// The system refuses something.
+    #[error("{what} cannot be had")]
+    System {
+        /// What.
+        what: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl RunError {
+    /// The exit code (sysexits.h): 78 for a document, 75 for another agent, 71 for the system.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::NoDocument(_) => 78,
+            Self::Busy { .. } => 75,
+            Self::Folder { .. } => 73,
+            Self::Host(_) | Self::Control(_) | Self::System { .. } => 71,
+        }
+    }
+}
+
+fn system(what: &'static str) -> impl Fn(io::Error) -> RunError {
+    move |source| RunError::System { what, source }
+}
+
+/// Runs the agent until it is told to end.
+///
+/// # Errors
+/// It could not begin; once it runs, it ends only when told.
+pub fn run(settings: &Settings) -> Result<(), RunError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system("the runtime"))?;
+    runtime.block_on(supervise(settings))
+}
+
+async fn supervise(settings: &Settings) -> Result<(), RunError> {
+    make_folder(&settings.runtime_dir)?;
+    make_folder(&settings.state_dir)?;
+    let _lock = lock(&settings.runtime_dir)?;
+    let (events, mut seen) = mpsc::channel(1_024);
+    let (candidates, mut declared) = mpsc::channel(16);
+    let (requests, mut asked) = mpsc::channel(64);
+    let mut terminate = signal(SignalKind::terminate()).map_err(system("SIGTERM"))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(system("SIGINT"))?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(system("SIGHUP"))?;
+    let mut alarm = Alarm::new().map_err(system("a timer"))?;
+    let access = control::Access::new(rustix::process::getuid().as_raw(), false);
+    let socket = settings.runtime_dir.join("control.sock");
+    let listener = control::listen(&socket, &access).await?;
+    let mut agent = begin(settings, Door { socket, access: access.clone() }, events, candidates)?;
+    let descriptor: OwnedFd = agent.host.fd().try_clone_to_owned().map_err(system("a descriptor"))?;
+    #[expect(
+        deprecated,
+        reason = "its successor is unsafe for types that lie about their descriptor; OwnedFd does not"
+    )]
+    let host = AsyncFd::new(descriptor).map_err(system("the runtime"))?;
+    tokio::spawn(control::serve(listener, requests, access));
+    agent.tell_systemd(&[sd_notify::State::Ready]);
+
+    let mut batch = Batch::default();
+    let mut more = true;
+    loop {
+        if !more {
+            tokio::select! {
+                // Each arm is cancel safe: a channel keeps what nobody took, a descriptor and an alarm stay ready.
+                ready = host.readable() => ready.map_err(system("the runtime"))?.clear_ready(),
+                rung = alarm.rings() => rung.map_err(system("a timer"))?,
+                Some(event) = seen.recv() => batch.events.push(event),
+                Some(candidate) = declared.recv() => batch.candidates.push(candidate),
+                Some(request) = asked.recv() => batch.requests.push(request),
+                Some(()) = hangup.recv() => batch.reopen = true,
+                Some(()) = terminate.recv() => batch.end = true,
+                Some(()) = interrupt.recv() => batch.end = true,
+            }
+        }
+        let at = now();
+        more = agent.drain_host(&mut batch.events);
+        batch.events.extend(std::iter::from_fn(|| seen.try_recv().ok()));
+        batch.candidates.extend(std::iter::from_fn(|| declared.try_recv().ok()));
+        batch.requests.extend(std::iter::from_fn(|| asked.try_recv().ok()));
+        match agent.turn(at, std::mem::take(&mut batch), &mut alarm).map_err(system("a timer"))? {
+            After::Wait => {}
+            After::End(done) => {
+                agent.chronicle.ends(at);
+                let _ = std::fs::remove_file(&agent.door.socket);
+                if let Some(done) = done {
+                    let _ = done.send(Ok(()));
+                    // The answer is on its way once the server has had its turn.
+                    tokio::task::yield_now().await;
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                }
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Everything up to the first turn.
+fn begin(
+    settings: &Settings,
+    door: Door,
+    events: mpsc::Sender<crate::plan::Event>,
+    candidates: mpsc::Sender<crate::sources::Candidate>,
+) -> Result<Agent, RunError> {
+    let at = now();
+    let state = State::new(&settings.state_dir);
+    let First { wish: Wish { desired, site, warnings }, bytes: in_force, refused } = first_document(settings, &state)?;
+    let pid = rustix::process::getpid().as_raw_nonzero().get();
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let mut chronicle = Chronicle::new(&site, &name, pid);
+    chronicle.begins(at);
+    for warning in warnings {
+        chronicle.message(at, crate::report::default_log::Level::Warning, &warning);
+    }
+    if let Some(refused) = &refused {
+        let words = format!("the last good document is in force: {refused}");
+        chronicle.message(at, crate::report::default_log::Level::Warning, &words);
+    }
+    let journal = Journal::open(&settings.runtime_dir, Epoch::present());
+    let held = state.holds();
+    let mut records: HashMap<Name, Record> = journal.records().clone();
+    for name in &held {
+        let record = records.entry(Name::from(name.as_str())).or_default();
+        record.marks = Marks { hold: Some(Hold::Held), ..std::mem::take(&mut record.marks) };
+    }
+    let mut engine = Engine::new(desired, journal.life(), records);
+    if let Some(names) = &settings.hold_all_but {
+        let names: Vec<Name> = names.iter().map(|name| Name::from(name.as_str())).collect();
+        engine.hold_what_does_not_run_but(&names);
+    }
+    let log_dir = Path::new(&site.data_root).join("log");
+    let host = Host::new(HostConfig {
+        runtime_dir: settings.runtime_dir.clone(),
+        log_dir,
+        rotate_size: site.rotate_size.unwrap_or(0),
+        keep: site.keep,
+        instance: instance_name(&settings.runtime_dir),
+        cgroups: true,
+        orphans: true,
+    })?;
+    let sources = Sources::start(Some(&settings.config), candidates, events.clone()).map_err(system("a thread"))?;
+    let usec = std::env::var_os("WATCHDOG_USEC");
+    let watch_pid = std::env::var_os("WATCHDOG_PID");
+    let bytes = |value: &Option<std::ffi::OsString>| value.as_ref().map(|value| value.as_encoded_bytes().to_vec());
+    let every =
+        sd_notify::sign_of_life_every(bytes(&usec).as_deref(), bytes(&watch_pid).as_deref(), pid.unsigned_abs());
+    let notifier =
+        std::env::var_os("NOTIFY_SOCKET").and_then(|value| Notifier::new(value.as_encoded_bytes()).ok().flatten());
+    let mut agent = Agent {
+        engine,
+        host,
+        chronicle,
+        name,
+        pid,
+        refused,
+        conditions: Vec::new(),
+        journal,
+        state,
+        sources,
+        probings: HashMap::new(),
+        events,
+        door,
+        notifier,
+        watchdog: every.map(|every| (every, at.boot)),
+        held,
+        said: String::new(),
+        in_force: Vec::new(),
+    };
+    agent.put_in_force(&site);
+    agent.keep_last_good(at, in_force);
+    Ok(agent)
+}
+
+/// The document that a life begins with.
+struct First {
+    wish: Wish,
+    bytes: Vec<u8>,
+    /// Why the file's own content is not the one, if it is not.
+    refused: Option<String>,
+}
+
+/// The document of the file, or where that is bad the last good one ([R18]).
+fn first_document(settings: &Settings, state: &State) -> Result<First, RunError> {
+    let origin = settings.config.display().to_string();
+    let refused = match file::read(&settings.config) {
+        Ok(bytes) => match wishes::read(&bytes, &origin, 1) {
+            Ok(wish) => return Ok(First { wish, bytes, refused: None }),
+            Err(refused) => refused,
+        },
+        Err(error) => {
+            let words = format!("{origin}: {}", chain(&error));
+            wishes::Refused { first: words.clone(), all: words }
+        }
+    };
+    let last = state.last_good().and_then(|bytes| {
+        let wish = wishes::read(&bytes, "the last good document", 1).ok()?;
+        Some(First { wish, bytes, refused: Some(refused.first.clone()) })
+    });
+    last.ok_or(RunError::NoDocument(refused.all))
+}
+
+fn make_folder(path: &Path) -> Result<(), RunError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(path)
+        .map_err(|source| RunError::Folder { path: path.to_owned(), source })
+}
+
+/// One agent a runtime folder: two would own the same services.
+fn lock(folder: &Path) -> Result<File, RunError> {
+    let path = folder.join("agent.pid");
+    let mut file = OpenOptions::new()
+        .create(true)
+        .read(true)
+        .write(true)
+        .truncate(false)
+        .mode(0o644)
+        .open(&path)
+        .map_err(|source| RunError::Folder { path: path.clone(), source })?;
+    if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        let pid = std::fs::read_to_string(&path).unwrap_or_default().trim().to_owned();
+        return Err(RunError::Busy { pid, path: folder.to_owned() });
+    }
+    let _ = file.set_len(0);
+    let _ = writeln!(file, "{}", rustix::process::getpid().as_raw_nonzero());
+    Ok(file)
+}
+
+/// Tells the services of this agent from those of another on the machine: by the runtime folder, which is locked.
+fn instance_name(runtime_dir: &Path) -> String {
+    let path = std::path::absolute(runtime_dir).unwrap_or_else(|_| runtime_dir.to_owned());
+    format!("{:016x}", crate::model::Fingerprint::of(path.as_os_str().as_encoded_bytes()).0)
+}

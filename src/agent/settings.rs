@@ -1,0 +1,16 @@
+//! How an agent is started.
+
+use std::path::PathBuf;
+
+/// What `mailward run` is told on its command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The document.
+    pub config: PathBuf,
+    /// What survives a reboot: holds and the last good document.
+    pub state_dir: PathBuf,
+    /// What a reboot ends: the journal, the control socket, pipes and notify sockets. Best on a tmpfs.
+    pub runtime_dir: PathBuf,
+    /// `start-msg NAMES` with no agent running: everything else that does not run is held.
+    pub hold_all_but: Option<Vec<String>>,
+}

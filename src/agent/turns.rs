@@ -1,0 +1,339 @@
+//! One turn: everything that was seen, ordered and declared, then one plan, then the records, then the steps.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::chronicle::Chronicle;
+use super::{Request, wishes};
+use crate::clock::{self, Alarm};
+use crate::control;
+use crate::desired::Readiness;
+use crate::document::Settings;
+use crate::engine::{Answer, Engine};
+use crate::history::Hold;
+use crate::ledger::{Journal, State};
+use crate::model::{Boot, Name, Now};
+use crate::observe::readiness::Probing;
+use crate::plan::{Event, Found, Seen};
+use crate::report::default_log::Level;
+use crate::report::sd_notify::{self, Notifier};
+use crate::sources::{Candidate, Origin, Sources, WatchSet};
+use crate::status::Condition;
+use crate::supervise::{Host, Recorded};
+
+/// The running agent.
+pub(super) struct Agent {
+    pub(super) engine: Engine,
+    pub(super) host: Host,
+    pub(super) chronicle: Chronicle,
+    pub(super) name: String,
+    pub(super) pid: i32,
+    /// The words of the newest document, where it was refused.
+    pub(super) refused: Option<String>,
+    pub(super) conditions: Vec<Condition>,
+    pub(super) journal: Journal,
+    pub(super) state: State,
+    pub(super) sources: Sources,
+    pub(super) probings: HashMap<Name, Probing>,
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) door: Door,
+    pub(super) notifier: Option<Notifier>,
+    /// How often systemd wants a sign of life, and when the last one was given.
+    pub(super) watchdog: Option<(Duration, Boot)>,
+    pub(super) held: BTreeSet<String>,
+    /// Told to systemd last.
+    pub(super) said: String,
+    /// The document file's bytes that were last put in force.
+    pub(super) in_force: Vec<u8>,
+}
+
+/// The control socket: where it is, and who may use it.
+pub(super) struct Door {
+    pub(super) socket: PathBuf,
+    pub(super) access: control::Access,
+}
+
+/// What a turn is made of.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) events: Vec<Event>,
+    pub(super) candidates: Vec<Candidate>,
+    pub(super) requests: Vec<Request>,
+    pub(super) reopen: bool,
+    pub(super) end: bool,
+}
+
+/// How the loop goes on.
+pub(super) enum After {
+    /// Wait for something.
+    Wait,
+    /// End: everything has stopped, or the services run on.
+    End(Option<oneshot::Sender<Result<(), String>>>),
+}
+
+impl Agent {
+    /// One turn. `now` was sampled before the batch was gathered, so a deadline never beats a fact that is there.
+    pub(super) fn turn(&mut self, now: Now, batch: Batch, alarm: &mut Alarm) -> std::io::Result<After> {
+        let Batch { events, candidates, requests, reopen, end } = batch;
+        for event in &events {
+            self.engine.see(now, event);
+            self.observe(event);
+        }
+        // Of a burst only the last content counts.
+        if let Some(candidate) = candidates.into_iter().next_back() {
+            self.declared(now, candidate);
+        }
+        if reopen {
+            self.reopen();
+        }
+        if end {
+            self.engine.end(now);
+            self.tell_systemd(&[sd_notify::State::Stopping]);
+        }
+        let mut replies: Vec<(Vec<Answer>, oneshot::Sender<Vec<Answer>>)> = Vec::new();
+        let mut after = After::Wait;
+        let mut questions = Vec::new();
+        for request in requests {
+            match request {
+                Request::Order(order, reply) => replies.push((self.engine.order(now, &order), reply)),
+                Request::Refresh => self.reopen(),
+                Request::Follow(follower) => self.chronicle.follow(follower),
+                Request::End { stop_services: true, done } => {
+                    self.engine.end(now);
+                    self.tell_systemd(&[sd_notify::State::Stopping]);
+                    let _ = done.send(Ok(()));
+                }
+                Request::End { stop_services: false, done } if self.pid == 1 => {
+                    let refusal = "the agent is process 1 here: its services cannot outlive it; stop them all instead";
+                    let _ = done.send(Err(refusal.to_owned()));
+                }
+                Request::End { stop_services: false, done } => after = After::End(Some(done)),
+                Request::Status(_)
+                | Request::Plan(_)
+                | Request::PlanDocument(..)
+                | Request::Why(..)
+                | Request::History(..) => questions.push(request),
+            }
+        }
+        let turn = self.engine.turn(now);
+        self.save(now);
+        for todo in &turn.steps {
+            let Some(ix) = self.engine.find(&todo.service) else { continue };
+            let marks = &self.engine.history().services[ix.at()];
+            let recorded = Recorded { incarnation: marks.used, identity: marks.proven };
+            let recorded = Some(&recorded).filter(|recorded| recorded.incarnation.0 > 0);
+            self.host.perform(&todo.service, &self.engine.desired().service(ix).launch, &todo.step, recorded);
+        }
+        for (answers, reply) in replies {
+            // Whoever asked may have gone; the order stands.
+            let _ = reply.send(answers);
+        }
+        for happening in turn.news {
+            self.chronicle.tell(happening, self.engine.desired());
+        }
+        for words in self.host.complaints() {
+            self.chronicle.complain(words);
+        }
+        questions.into_iter().for_each(|question| self.answer(question));
+        self.sign_of_life(now);
+        let watchdog = self.watchdog.map(|(every, last)| last.plus(every));
+        alarm.set([turn.wake, watchdog].into_iter().flatten().min())?;
+        if turn.finished {
+            return Ok(After::End(None));
+        }
+        Ok(after)
+    }
+
+    fn answer(&mut self, question: Request) {
+        match question {
+            Request::Status(reply) => drop(reply.send(self.status())),
+            Request::Plan(reply) => drop(reply.send(self.forecast())),
+            Request::PlanDocument(bytes, reply) => drop(reply.send(self.forecast_of(&bytes))),
+            Request::Why(name, reply) => drop(reply.send(self.why(&name))),
+            Request::History(service, reply) => drop(reply.send(self.chronicle.history(service.as_ref()))),
+            Request::Order(..) | Request::Refresh | Request::End { .. } | Request::Follow(_) => {}
+        }
+    }
+
+    /// Records first, steps after: a killed agent must find what it had begun.
+    fn save(&mut self, now: Now) {
+        match self.journal.save(self.engine.take_unsaved()) {
+            Ok(()) => self.chronicle.withdraw("the journal"),
+            Err(error) => self.chronicle.complain(format!("the journal: {}", chain(&error))),
+        }
+        let services = self.engine.desired().services.iter().zip(&self.engine.history().services);
+        let held = services.filter(|(_, marks)| marks.hold == Some(Hold::Held)).map(|(service, _)| &service.name);
+        if !held.clone().map(|name| &**name).eq(self.held.iter().map(String::as_str)) {
+            let held: BTreeSet<String> = held.map(ToString::to_string).collect();
+            if held != self.held {
+                if let Err(error) = self.state.save_holds(&held) {
+                    self.chronicle.message(now, Level::Error, &chain(&error));
+                }
+                self.held = held;
+            }
+        }
+    }
+
+    /// A starting service that is probed gets its probing; whatever ends its start ends that.
+    fn observe(&mut self, event: &Event) {
+        match &event.what {
+            Seen::Spawned { incarnation, .. } | Seen::Found(Found::Ours { incarnation, .. }) => {
+                let Some(ix) = self.engine.find(&event.service) else { return };
+                let launch = &self.engine.desired().service(ix).launch;
+                let known = self.engine.history().services[ix.at()].ready == *incarnation;
+                if launch.readiness == Readiness::Probe && !known {
+                    let probing =
+                        Probing::start(event.service.clone(), *incarnation, &launch.listeners, self.events.clone());
+                    self.probings.insert(event.service.clone(), probing);
+                }
+            }
+            Seen::Ready { .. } => {
+                self.probings.remove(&event.service);
+                self.host.settled(&event.service);
+            }
+            Seen::Exited { .. } | Seen::SpawnFailed { .. } => {
+                self.probings.remove(&event.service);
+            }
+            Seen::Found(Found::Nothing | Found::Remains { .. } | Found::Foreign { .. })
+            | Seen::MainIs { .. }
+            | Seen::Recovering { .. }
+            | Seen::Emptied { .. }
+            | Seen::Reloaded { .. }
+            | Seen::Checked { .. }
+            | Seen::Files(_) => {}
+        }
+    }
+
+    /// The document's file has other content, or none.
+    fn declared(&mut self, now: Now, candidate: Candidate) {
+        let Origin::File(path) = &candidate.origin;
+        let origin = path.display().to_string();
+        let bytes = match candidate.bytes {
+            Ok(bytes) => bytes,
+            Err(error) => return self.refuse(now, format!("{origin}: {}", chain(&error)), ""),
+        };
+        if bytes == self.in_force {
+            // It was bad in between, or it is the one that was read at the start.
+            self.refused = None;
+            return;
+        }
+        let generation = self.engine.desired().generation.saturating_add(1);
+        match wishes::read(&bytes, &origin, generation) {
+            Ok(wish) => {
+                self.tell_systemd(&[sd_notify::State::Reloading]);
+                for warning in wish.warnings {
+                    self.chronicle.message(now, Level::Warning, &warning);
+                }
+                self.refused = None;
+                self.engine.accept(now, wish.desired);
+                self.put_in_force(&wish.site);
+                self.keep_last_good(now, bytes);
+                self.tell_systemd(&[sd_notify::State::Ready]);
+            }
+            Err(refused) => self.refuse(now, refused.first, &refused.all),
+        }
+    }
+
+    fn refuse(&mut self, now: Now, first: String, all: &str) {
+        let words = if all.is_empty() { &first } else { all };
+        self.chronicle.message(now, Level::Warning, &format!("the last good document stays in force: {words}"));
+        self.refused = Some(first);
+    }
+
+    /// Makes the other rooms see the document that is in force.
+    pub(super) fn put_in_force(&mut self, site: &Settings) {
+        let desired = self.engine.desired();
+        let watched = desired.services.iter().filter(|service| !service.launch.watch_files.is_empty());
+        let sets = watched.map(|service| WatchSet {
+            service: service.name.clone(),
+            paths: service.launch.watch_files.iter().map(Into::into).collect(),
+        });
+        self.sources.watch(sets.collect());
+        for service in &desired.services {
+            self.host.update(&service.name, &service.launch);
+        }
+        self.host.bound_logs(site.rotate_size.unwrap_or(0), site.keep);
+        if self.door.access.others_may_read() != site.others_may_read {
+            let Door { socket, access } = &self.door;
+            if let Err(error) = control::let_others_read(socket, access, site.others_may_read) {
+                self.chronicle.complain(format!("the mode of {} cannot be changed: {error}", socket.display()));
+            }
+        }
+    }
+
+    /// Synced, and so on a thread of its own: a slow disk must not hold up a restart.
+    pub(super) fn keep_last_good(&mut self, now: Now, bytes: Vec<u8>) {
+        self.in_force.clone_from(&bytes);
+        let state = self.state.clone();
+        let kept = std::thread::Builder::new().name("mailward-state".to_owned()).spawn(move || {
+            if let Err(error) = state.save_last_good(&bytes) {
+                tracing::error!("{}", chain(&error));
+            }
+        });
+        if let Err(error) = kept {
+            self.chronicle.message(now, Level::Error, &format!("the last good document was not kept: {error}"));
+        }
+    }
+
+    fn reopen(&mut self) {
+        self.chronicle.reopen();
+        self.host.reopen();
+        self.sources.reread();
+    }
+
+    pub(super) fn tell_systemd(&mut self, states: &[sd_notify::State<'_>]) {
+        if let Some(Err(error)) = self.notifier.as_ref().map(|notifier| notifier.tell(states)) {
+            tracing::debug!("{}", chain(&error));
+        }
+    }
+
+    /// Fed by the loop itself: a sign of life from anywhere else would prove nothing.
+    fn sign_of_life(&mut self, now: Now) {
+        if self.notifier.is_none() {
+            return;
+        }
+        let desired = self.engine.desired();
+        let wanted = desired.indices().filter(|ix| desired.service(*ix).wanted == crate::desired::Wanted::Yes);
+        let (mut all, mut ready) = (0, 0);
+        for ix in wanted {
+            all += 1;
+            ready += usize::from(self.engine.board().is_ready(ix));
+        }
+        let text = format!("{ready} of {all} services ready");
+        if text != self.said {
+            self.tell_systemd(&[sd_notify::State::Status(&text)]);
+            self.said = text;
+        }
+        if let Some((every, last)) = self.watchdog {
+            if now.boot >= last.plus(every) {
+                self.tell_systemd(&[sd_notify::State::Watchdog]);
+                self.watchdog = Some((every, now.boot));
+            }
+        }
+    }
+
+    /// Waits until something happens and gathers all of it.
+    pub(super) fn drain_host(&mut self, events: &mut Vec<Event>) -> bool {
+        self.host.drain(events) == crate::supervise::Drained::More
+    }
+}
+
+/// An error with its causes, in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        words.push_str(": ");
+        words.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    words
+}
+
+/// The present moment, for callers that begin a turn.
+pub(super) fn now() -> Now {
+    clock::now()
+}

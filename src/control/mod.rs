@@ -1,0 +1,29 @@
+//! The control socket: HTTP/1.1 with JSON over a Unix socket, so that `curl --unix-socket` works.
+//!
+//! [`serve`] turns what is asked into [`crate::agent::Request`]s and decides only who may ask; what is done is decided
+//! by the agent. [`Client`] is the other end, for the command line. [`openapi`] describes both. Nothing here knows
+//! services, files or the planner.
+
+mod access;
+mod body;
+mod client;
+mod follow;
+mod openapi;
+mod patient;
+mod problem;
+mod routes;
+mod server;
+mod socket;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use access::{Access, Right};
+pub use client::{Client, ClientError, Events};
+pub use openapi::openapi;
+pub use problem::Problem;
+pub use routes::{METHODS, Route};
+pub use server::serve;
+pub use socket::{ListenError, let_others_read, listen};
+pub use wire::{Answered, End, OrderRequest, Outcome, Why};

@@ -1,0 +1,148 @@
+//! The journal: one line a turn, each with a checksum; the last record of a service wins.
+//!
+//! One `write` a line, so that a killed agent leaves a whole line or a torn one, and a group restart is remembered for
+//! all its members or for none. It is written anew when it has grown, and after a write that failed.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::LedgerError;
+use crate::engine::Record;
+use crate::model::{Fingerprint, Life, Name};
+
+/// The format; a higher one was written by a newer agent and is not read.
+const VERSION: u32 = 1;
+/// A journal is written anew when it is larger than this and larger than four times what it must hold.
+const LARGE: u64 = 256 * 1024;
+
+/// What pids and the boot clock mean: they are void after a reboot and in another pid namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// The content of `/proc/sys/kernel/random/boot_id`.
+    pub boot: String,
+    /// The pid namespace, as /proc/self/ns/pid names it.
+    pub namespace: String,
+}
+
+impl Epoch {
+    /// The present one; what cannot be read is empty, and then only equal to the same.
+    pub fn present() -> Self {
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let namespace = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+        Self { boot: boot.trim().to_owned(), namespace: namespace.to_string_lossy().into_owned() }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Head {
+    version: u32,
+    epoch: Epoch,
+    life: Life,
+}
+
+/// The open journal.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: Option<File>,
+    head_life: Life,
+    epoch: Epoch,
+    kept: HashMap<Name, Record>,
+    size: u64,
+    live_size: u64,
+}
+
+impl Journal {
+    /// Opens the journal of a runtime folder for a new life of the agent. What an earlier life kept is in
+    /// [`Journal::records`]; what cannot be read is left out, in silence where it is merely old.
+    pub fn open(folder: &Path, epoch: Epoch) -> Self {
+        let path = folder.join("journal");
+        let (life, kept) = match std::fs::read(&path) {
+            Ok(bytes) => read(&bytes, &epoch),
+            Err(_) => (Life(0), HashMap::new()),
+        };
+        Self { path, file: None, head_life: Life(life.0.saturating_add(1)), epoch, kept, size: 0, live_size: 0 }
+    }
+
+    /// The life that has begun.
+    pub fn life(&self) -> Life {
+        self.head_life
+    }
+
+    /// What was kept.
+    pub fn records(&self) -> &HashMap<Name, Record> {
+        &self.kept
+    }
+
+    /// Keeps these records before anything that follows from them is done.
+    ///
+    /// # Errors
+    /// The disk does not take them. They are still kept in memory, and the next save writes everything anew.
+    pub fn save(&mut self, records: Vec<(Name, Record)>) -> Result<(), LedgerError> {
+        if records.is_empty() && self.file.is_some() {
+            return Ok(());
+        }
+        let line = line(&records);
+        self.kept.extend(records);
+        let grown = self.size > LARGE && self.size > 4 * self.live_size;
+        let saved = match &mut self.file {
+            Some(file) if !grown => file.write_all(&line).inspect(|()| self.size += line.len() as u64),
+            Some(_) | None => self.rewrite(),
+        };
+        saved.map_err(|source| {
+            // A torn line would hide the next ones behind it.
+            self.file = None;
+            LedgerError::Write { path: self.path.clone(), source }
+        })
+    }
+
+    fn rewrite(&mut self) -> std::io::Result<()> {
+        let new = self.path.with_extension("new");
+        let head = Head { version: VERSION, epoch: self.epoch.clone(), life: self.head_life };
+        let mut bytes = sealed(&serde_json::to_vec(&head)?);
+        let all: Vec<(Name, Record)> = self.kept.iter().map(|(name, record)| (name.clone(), record.clone())).collect();
+        bytes.extend(line(&all));
+        let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new)?;
+        file.write_all(&bytes)?;
+        std::fs::rename(&new, &self.path)?;
+        self.file = Some(file);
+        self.size = bytes.len() as u64;
+        self.live_size = self.size;
+        Ok(())
+    }
+}
+
+/// A line with its checksum in front.
+fn sealed(json: &[u8]) -> Vec<u8> {
+    let mut line = format!("{:016x} ", Fingerprint::of(json).0).into_bytes();
+    line.extend_from_slice(json);
+    line.push(b'\n');
+    line
+}
+
+fn line(records: &[(Name, Record)]) -> Vec<u8> {
+    // Records are plain data: there is no map with keys that are not text, so this cannot fail.
+    sealed(&serde_json::to_vec(records).unwrap_or_default())
+}
+
+fn unsealed(line: &[u8]) -> Option<&[u8]> {
+    let (seal, json) = line.split_at_checked(17)?;
+    let seal = u64::from_str_radix(std::str::from_utf8(seal).ok()?.trim_end(), 16).ok()?;
+    (Fingerprint::of(json).0 == seal).then_some(json)
+}
+
+/// Everything up to the first line that is not whole.
+fn read(bytes: &[u8], epoch: &Epoch) -> (Life, HashMap<Name, Record>) {
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').map_while(|line| unsealed(line.strip_suffix(b"\n")?));
+    let head = lines.next().and_then(|json| serde_json::from_slice::<Head>(json).ok());
+    let Some(head) = head.filter(|head| head.version <= VERSION && head.epoch == *epoch) else {
+        return (Life(0), HashMap::new());
+    };
+    let records = lines.map_while(|json| serde_json::from_slice::<Vec<(Name, Record)>>(json).ok()).flatten();
+    (head.life, records.collect())
+}

@@ -1,0 +1,108 @@
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::engine::Record;
+use crate::history::Marks;
+use crate::model::{Boot, Incarnation, Life, Name};
+
+fn epoch(boot: &str) -> Epoch {
+    Epoch { boot: boot.to_owned(), namespace: "pid:[1]".to_owned() }
+}
+
+fn record(used: u64) -> Record {
+    Record { marks: Marks { used: Incarnation(used), charges: vec![Boot(7)], ..Marks::default() }, ..Record::default() }
+}
+
+fn kept(journal: &Journal, name: &str) -> Option<u64> {
+    journal.records().get(name).map(|record| record.marks.used.0)
+}
+
+#[test]
+fn r11_a_killed_agent_finds_every_record_it_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path(), epoch("a"));
+    assert_eq!(journal.life(), Life(1));
+    journal.save(vec![("store".into(), record(1)), ("imap".into(), record(2))]).unwrap();
+    journal.save(vec![("imap".into(), record(3))]).unwrap();
+    let next = Journal::open(folder.path(), epoch("a"));
+    assert_eq!((kept(&next, "store"), kept(&next, "imap"), next.life()), (Some(1), Some(3), Life(2)));
+}
+
+#[test]
+fn r05_a_torn_journal_gives_every_whole_line_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path(), epoch("a"));
+    journal.save(vec![("store".into(), record(1))]).unwrap();
+    journal.save(vec![("imap".into(), record(2))]).unwrap();
+    let whole = std::fs::read(folder.path().join("journal")).unwrap();
+    let first = whole.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at).nth(1).unwrap();
+    for cut in 0..whole.len() {
+        std::fs::write(folder.path().join("journal"), &whole[..cut]).unwrap();
+        let torn = Journal::open(folder.path(), epoch("a"));
+        assert_eq!(kept(&torn, "imap"), None, "cut at {cut}");
+        assert_eq!(kept(&torn, "store").is_some(), cut > first, "cut at {cut}");
+    }
+}
+
+#[test]
+fn r05_a_flipped_bit_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    Journal::open(folder.path(), epoch("a")).save(vec![("store".into(), record(1))]).unwrap();
+    let mut bytes = std::fs::read(folder.path().join("journal")).unwrap();
+    let at = bytes.len() - 10;
+    bytes[at] ^= 1;
+    std::fs::write(folder.path().join("journal"), &bytes).unwrap();
+    assert_eq!(kept(&Journal::open(folder.path(), epoch("a")), "store"), None);
+}
+
+#[test]
+fn r05_a_journal_of_another_boot_or_a_newer_version_proves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    Journal::open(folder.path(), epoch("a")).save(vec![("store".into(), record(1))]).unwrap();
+    assert_eq!(kept(&Journal::open(folder.path(), epoch("b")), "store"), None);
+    let text = std::fs::read_to_string(folder.path().join("journal")).unwrap();
+    let head = text.lines().next().unwrap()[17..].replace("\"version\":1", "\"version\":2");
+    let seal = crate::model::Fingerprint::of(head.as_bytes()).0;
+    let rest: String = text.lines().skip(1).flat_map(|line| [line, "\n"]).collect();
+    std::fs::write(folder.path().join("journal"), format!("{seal:016x} {head}\n{rest}")).unwrap();
+    assert_eq!(kept(&Journal::open(folder.path(), epoch("a")), "store"), None);
+}
+
+#[test]
+fn the_journal_stays_bounded_however_often_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path(), epoch("a"));
+    for turn in 0..5_000 {
+        journal.save(vec![("store".into(), record(turn))]).unwrap();
+    }
+    let size = std::fs::metadata(folder.path().join("journal")).unwrap().len();
+    assert!(size < 300_000, "{size} bytes");
+    assert_eq!(kept(&Journal::open(folder.path(), epoch("a")), "store"), Some(4_999));
+}
+
+#[test]
+fn a_disk_that_takes_nothing_is_reported_and_loses_nothing_once_it_does_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = folder.path().join("run");
+    let mut journal = Journal::open(&runtime, epoch("a"));
+    let error = journal.save(vec![("store".into(), record(1))]).unwrap_err();
+    assert!(error.to_string().contains("cannot be written"), "{error}");
+    std::fs::create_dir(&runtime).unwrap();
+    journal.save(vec![("imap".into(), record(2))]).unwrap();
+    let next = Journal::open(&runtime, epoch("a"));
+    assert_eq!((kept(&next, "store"), kept(&next, "imap")), (Some(1), Some(2)));
+}
+
+#[test]
+fn r06_holds_and_r18_the_last_good_document_are_kept_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = State::new(folder.path());
+    assert!(state.holds().is_empty());
+    let holds: BTreeSet<String> = ["imap".to_owned(), "pop".to_owned()].into();
+    state.save_holds(&holds).unwrap();
+    state.save_last_good(b"kind: MessagingServer").unwrap();
+    assert_eq!(state.holds(), holds);
+    assert_eq!(state.last_good().as_deref(), Some(&b"kind: MessagingServer"[..]));
+    let name: Name = "unused".into();
+    assert!(State::new(&folder.path().join(&*name)).last_good().is_none());
+}

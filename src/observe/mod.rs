@@ -1,0 +1,9 @@
+//! Looks at what runs and says what it saw, as events of the next turn.
+//!
+//! It decides nothing: whether a service is ready enough, late or broken is the planner's affair. It starts no process
+//! (C18: a probe that forks leaves zombies and dies with its own faults). Called by the agent loop.
+
+mod place;
+pub mod readiness;
+#[cfg(test)]
+mod tests;

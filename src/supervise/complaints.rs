@@ -1,0 +1,29 @@
+//! What could not be done and is worth a person's attention, each thing said once.
+
+use std::collections::BTreeSet;
+
+/// Complaints that wait to be told, and those that were.
+#[derive(Debug, Default)]
+pub(super) struct Complaints {
+    said: BTreeSet<String>,
+    waiting: Vec<String>,
+}
+
+impl Complaints {
+    /// Says this unless it was said before and not taken back.
+    pub(super) fn say(&mut self, text: String) {
+        if self.said.insert(text.clone()) {
+            self.waiting.push(text);
+        }
+    }
+
+    /// Says this, however often.
+    pub(super) fn repeat(&mut self, text: String) {
+        self.waiting.push(text);
+    }
+
+    /// What waits.
+    pub(super) fn take(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.waiting)
+    }
+}

@@ -1,0 +1,151 @@
+//! From a declaration to what a child needs: program, environment, account, limits.
+
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use super::account::Account;
+use super::birth::{Birth, Limit};
+use super::proc::MARKER;
+use crate::desired::{Launch, Limits};
+
+/// Where programs without a slash are looked for, and what a service finds in `PATH` (as systemd and Debian have it).
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// A command that is about to be run.
+#[derive(Debug)]
+pub(super) struct Order {
+    /// What the child reads.
+    pub(super) birth: Birth,
+    /// What the words of a failure need.
+    pub(super) about: About,
+}
+
+/// What a failure to start is explained with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct About {
+    /// The program as declared.
+    pub(super) program: String,
+    /// Who was to run it.
+    pub(super) user: String,
+    /// The directories that were searched.
+    pub(super) path: String,
+    /// Names of the limits, in the order of [`Birth::limits`].
+    pub(super) limits: Vec<&'static str>,
+}
+
+/// What differs between a service and its errands.
+pub(super) struct Purpose<'a> {
+    /// Program and arguments.
+    pub(super) command: &'a [String],
+    /// The marker of a service's processes; an errand has none.
+    pub(super) marker: Option<String>,
+    /// `NOTIFY_SOCKET`.
+    pub(super) notify: Option<&'a Path>,
+    /// `MAINPID` for an errand of a running service.
+    pub(super) main: Option<i32>,
+    /// FIFO for output.
+    pub(super) output: &'a Path,
+    /// `cgroup.procs` to join.
+    pub(super) cgroup: Option<CString>,
+    /// Whether the agent is protected from the out-of-memory killer.
+    pub(super) forgive_oom: bool,
+}
+
+impl Order {
+    /// Prepares a command of a service; the words say what is wrong with the declaration.
+    pub(super) fn new(launch: &Launch, purpose: Purpose<'_>) -> Result<(Self, Account), String> {
+        let account = Account::find(launch.user.as_deref(), launch.user_group.as_deref())?;
+        let program = purpose.command.first().ok_or("no command is declared; write `command`")?;
+        let mut environment = Environment::base(&account);
+        for (name, value) in &launch.environment {
+            environment.set(name, value);
+        }
+        if let Some(socket) = purpose.notify {
+            environment.set("NOTIFY_SOCKET", &socket.to_string_lossy());
+        }
+        if let Some(pid) = purpose.main {
+            environment.set("MAINPID", &pid.to_string());
+        }
+        if let Some(marker) = &purpose.marker {
+            environment.set(MARKER, marker);
+        }
+        let path = environment.get("PATH").unwrap_or(PATH).to_owned();
+        let candidates = if program.contains('/') {
+            vec![text(program)?]
+        } else {
+            path.split(':')
+                .map(|folder| text(&format!("{}/{program}", if folder.is_empty() { "." } else { folder })))
+                .collect::<Result<_, _>>()?
+        };
+        let (names, limits) = limits(&launch.limits);
+        // Taking the ids we have needs a privilege that an agent without root lacks, and would change nothing.
+        let own = rustix::process::geteuid().as_raw();
+        let keeps = launch.user_group.is_none() && own != 0 && account.ids.uid == own;
+        let ids = ((launch.user.is_some() || launch.user_group.is_some()) && !keeps).then(|| account.ids.clone());
+        let birth = Birth {
+            candidates,
+            argv: purpose.command.iter().map(|a| text(a)).collect::<Result<_, _>>()?,
+            envp: environment.strings()?,
+            directory: text(launch.directory.as_deref().unwrap_or("/"))?,
+            output: CString::new(purpose.output.as_os_str().as_bytes()).map_err(|e| e.to_string())?,
+            cgroup: purpose.cgroup,
+            ids,
+            limits,
+            forgive_oom: purpose.forgive_oom,
+        };
+        let about = About { program: program.clone(), user: account.name.clone(), path, limits: names };
+        Ok((Self { birth, about }, account))
+    }
+}
+
+fn text(value: &str) -> Result<CString, String> {
+    CString::new(value).map_err(|_| format!("`{}` holds a NUL character; remove it", value.replace('\0', "\\0")))
+}
+
+/// Variables in order, the last value of a name standing.
+struct Environment(Vec<(String, String)>);
+
+impl Environment {
+    /// Clean: nothing of the agent's own environment reaches a service.
+    fn base(account: &Account) -> Self {
+        let pairs = [
+            ("PATH", PATH),
+            ("HOME", &account.home),
+            ("USER", &account.name),
+            ("LOGNAME", &account.name),
+            ("SHELL", &account.shell),
+            ("LANG", "C.UTF-8"),
+        ];
+        Self(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        match self.0.iter_mut().find(|(n, _)| n == name) {
+            Some((_, old)) => value.clone_into(old),
+            None => self.0.push((name.to_owned(), value.to_owned())),
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    fn strings(&self) -> Result<Vec<CString>, String> {
+        self.0.iter().map(|(name, value)| text(&format!("{name}={value}"))).collect()
+    }
+}
+
+fn limits(declared: &Limits) -> (Vec<&'static str>, Vec<Limit>) {
+    [
+        ("limits.openFiles", libc::RLIMIT_NOFILE, declared.open_files),
+        ("limits.processes", libc::RLIMIT_NPROC, declared.processes),
+        ("limits.coreSize", libc::RLIMIT_CORE, declared.core_size),
+        ("limits.fileSize", libc::RLIMIT_FSIZE, declared.file_size),
+        ("limits.addressSpace", libc::RLIMIT_AS, declared.address_space),
+        ("limits.lockedMemory", libc::RLIMIT_MEMLOCK, declared.locked_memory),
+    ]
+    .into_iter()
+    .filter_map(|(name, resource, value)| Some((name, Limit { resource, value: value? })))
+    .unzip()
+}

@@ -1,0 +1,180 @@
+//! The threads that make children.
+//!
+//! Making a child suspends its maker until the child runs its program. A child that enters a frozen cgroup never does,
+//! and its maker then sleeps where no signal reaches it: that must not be the agent's loop. A thread that is stuck so
+//! is joined by another one, up to [`MOST`].
+
+use std::collections::VecDeque;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use rustix::process::{Pid, PidfdFlags};
+
+use super::birth::Born;
+use super::order::{About, Order};
+use super::{proc, sys, words};
+use crate::model::Identity;
+
+/// Threads at most; each costs a few pages.
+const MOST: usize = 8;
+
+/// A child to be made; the ticket comes back with the answer.
+pub(super) struct Job {
+    /// Chosen by the caller.
+    pub(super) ticket: u64,
+    /// What to run.
+    pub(super) order: Order,
+}
+
+/// A child that runs its program.
+pub(super) struct Newborn {
+    /// What proves that it is this process.
+    pub(super) identity: Identity,
+    /// Readable when it ends.
+    pub(super) pidfd: OwnedFd,
+    /// What it could not be given.
+    pub(super) born: Born,
+    /// Names for the limits among it.
+    pub(super) about: About,
+}
+
+/// The answer to a [`Job`].
+pub(super) struct Done {
+    /// Of the job.
+    pub(super) ticket: u64,
+    /// The child, or why there is none, in words.
+    pub(super) result: Result<Newborn, String>,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    done: Vec<Done>,
+    lanes: Vec<Arc<AtomicI32>>,
+    idle: usize,
+    closed: bool,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    work: Condvar,
+    bell: OwnedFd,
+}
+
+impl Shared {
+    /// No thread leaves the queue half changed, so a poisoned one is as good as another.
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The owner of the threads.
+pub(super) struct Spawner {
+    shared: Arc<Shared>,
+}
+
+impl Spawner {
+    /// Starts the first thread; `bell` is an eventfd that is written whenever an answer waits.
+    pub(super) fn new(bell: BorrowedFd<'_>) -> std::io::Result<Self> {
+        let shared = Shared { queue: Mutex::default(), work: Condvar::new(), bell: bell.try_clone_to_owned()? };
+        let spawner = Self { shared: Arc::new(shared) };
+        spawner.add_lane()?;
+        Ok(spawner)
+    }
+
+    fn add_lane(&self) -> std::io::Result<()> {
+        let announced = Arc::new(AtomicI32::new(0));
+        self.shared.queue().lanes.push(Arc::clone(&announced));
+        let shared = Arc::clone(&self.shared);
+        std::thread::Builder::new()
+            .name("spawn".to_owned())
+            .stack_size(64 * 1024)
+            .spawn(move || work(&shared, &announced))
+            .map(drop)
+    }
+
+    /// Hands a job over and returns at once.
+    pub(super) fn submit(&self, job: Job) {
+        self.shared.queue().jobs.push_back(job);
+        self.shared.work.notify_one();
+    }
+
+    /// Every answer there is.
+    pub(super) fn collect(&self) -> Vec<Done> {
+        std::mem::take(&mut self.shared.queue().done)
+    }
+
+    /// Whether a job waits while every thread is busy.
+    pub(super) fn stalled(&self) -> bool {
+        let queue = self.shared.queue();
+        queue.idle == 0 && !queue.jobs.is_empty()
+    }
+
+    /// One thread more; false when there are enough or none can be had.
+    pub(super) fn widen(&self) -> bool {
+        self.shared.queue().lanes.len() < MOST && self.add_lane().is_ok()
+    }
+
+    /// Whether this pid is a child in the making, whose end its maker or its owner will read.
+    pub(super) fn announced(&self, pid: i32) -> bool {
+        self.shared.queue().lanes.iter().any(|lane| lane.load(Ordering::Acquire) == pid)
+    }
+}
+
+impl Drop for Spawner {
+    fn drop(&mut self) {
+        // Not joined: a thread that is stuck in a frozen cgroup would hold the agent's exit up.
+        self.shared.queue().closed = true;
+        self.shared.work.notify_all();
+    }
+}
+
+fn work(shared: &Shared, announced: &AtomicI32) {
+    sys::block_signals();
+    let mut stack = sys::Stack::new();
+    loop {
+        let mut queue = shared.queue();
+        let job = loop {
+            if let Some(job) = queue.jobs.pop_front() {
+                break job;
+            }
+            if queue.closed {
+                return;
+            }
+            queue.idle += 1;
+            queue = shared.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue.idle -= 1;
+        };
+        drop(queue);
+        let result = make(&job.order, &mut stack, announced).map(|(identity, pidfd, born)| Newborn {
+            identity,
+            pidfd,
+            born,
+            about: job.order.about,
+        });
+        shared.queue().done.push(Done { ticket: job.ticket, result });
+        // After the answer is there: whoever finds the pid no longer announced finds the answer.
+        announced.store(0, Ordering::Release);
+        let _ = rustix::io::write(&shared.bell, &1u64.to_ne_bytes());
+    }
+}
+
+fn make(order: &Order, stack: &mut sys::Stack, announced: &AtomicI32) -> Result<(Identity, OwnedFd, Born), String> {
+    let born = sys::spawn(&order.birth, stack, announced).map_err(|failure| words::explain(order, failure))?;
+    let pid = Pid::from_raw(born.pid).ok_or("the kernel gave no pid")?;
+    let proven = || {
+        // It may have ended already; unreaped, its pid and its start time stay its own.
+        let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).map_err(|errno| {
+            format!("no descriptor for the new process: {errno}; raise the agent's limit on open files")
+        })?;
+        let started = proc::stat(born.pid)
+            .map(|s| s.started)
+            .ok_or("/proc cannot be read; mount it, or raise the agent's limit on open files")?;
+        Ok((Identity { pid: born.pid, started }, pidfd, born))
+    };
+    proven().inspect_err(|_: &String| {
+        // What cannot be supervised must not run. Its status is read as an orphan's is.
+        let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+    })
+}

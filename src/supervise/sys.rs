@@ -1,0 +1,405 @@
+//! The only unsafe code of Mailward: what the kernel offers and no safe wrapper has.
+//!
+//! Three things: a child that shares the agent's memory until it executes a program, the handler that turns `SIGCHLD`
+//! into a readable descriptor, and the exit status of a process that is not our child. Called by this room alone.
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, CString, c_char, c_int, c_long, c_void};
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use super::birth::{Birth, Born, Limit, Stage, Stillborn};
+use crate::model::Exit;
+
+/// Memory for the child to run on until it executes. Never touched before use, so it costs a page or two.
+pub(super) struct Stack(Vec<u8>);
+
+impl Stack {
+    /// 32 KiB: ten times what [`child`] needs in an unoptimised build.
+    pub(super) fn new() -> Self {
+        Self(Vec::with_capacity(32 * 1024))
+    }
+}
+
+/// What parent and child share: written by the child while the parent is suspended (`CLONE_VFORK`).
+struct Slate<'a> {
+    birth: &'a Birth,
+    argv: *const *const c_char,
+    envp: *const *const c_char,
+    stage: Stage,
+    errno: i32,
+    candidate: usize,
+    cgroup_errno: i32,
+    short_limits: u8,
+    top_descriptor: c_long,
+}
+
+fn pointers(strings: &[CString]) -> Vec<*const c_char> {
+    strings.iter().map(|s| s.as_ptr()).chain([std::ptr::null()]).collect()
+}
+
+/// Makes a child and returns once it runs its program, or has failed to.
+///
+/// `CLONE_VM | CLONE_VFORK` copies no page tables and `CLONE_FILES` no descriptor table, so the cost depends neither
+/// on the agent's memory nor on how many descriptors it has open. `announced` holds the child's pid from before its
+/// first instruction, so that whoever reaps orphans can tell it from one; the caller clears it.
+///
+/// The calling thread must have every signal blocked: a handler run by the child would run in the agent's memory.
+pub(super) fn spawn(birth: &Birth, stack: &mut Stack, announced: &AtomicI32) -> Result<Born, Stillborn> {
+    let (argv, envp) = (pointers(&birth.argv), pointers(&birth.envp));
+    let mut slate = Slate {
+        birth,
+        argv: argv.as_ptr(),
+        envp: envp.as_ptr(),
+        stage: Stage::Clone,
+        errno: 0,
+        candidate: 0,
+        cgroup_errno: 0,
+        short_limits: 0,
+        top_descriptor: rustix::process::getrlimit(rustix::process::Resource::Nofile)
+            .current
+            .and_then(|n| c_long::try_from(n).ok())
+            .unwrap_or(65_536)
+            .min(1 << 20),
+    };
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES | libc::CLONE_PARENT_SETTID | libc::SIGCHLD;
+    // SAFETY: the stack is ours for the whole call, its top is inside or one past its allocation and aligned to 16 as
+    // both ABIs demand; CLONE_VFORK suspends this thread until the child has left our memory, so `slate`, the arrays
+    // and the stack outlive every use; `announced` is a valid place for a pid.
+    let pid = unsafe {
+        let end = stack.0.as_mut_ptr().add(stack.0.capacity());
+        let top = end.sub(end as usize % 16);
+        libc::clone(child, top.cast(), flags, (&raw mut slate).cast::<c_void>(), announced.as_ptr())
+    };
+    if pid < 0 {
+        let errno = std::io::Error::last_os_error().raw_os_error().unwrap_or(0);
+        return Err(Stillborn { stage: Stage::Clone, errno, candidate: 0 });
+    }
+    if slate.errno != 0 {
+        if let Some(pid) = rustix::process::Pid::from_raw(pid) {
+            let _ = rustix::process::waitid(rustix::process::WaitId::Pid(pid), rustix::process::WaitIdOptions::EXITED);
+        }
+        return Err(Stillborn { stage: slate.stage, errno: slate.errno, candidate: slate.candidate });
+    }
+    let cgroup_errno = (slate.cgroup_errno != 0).then_some(slate.cgroup_errno);
+    Ok(Born { pid, cgroup_errno, short_limits: slate.short_limits })
+}
+
+/// The last error number of a raw system call in the child. The thread-local it reads is the suspended parent's.
+fn errno() -> i32 {
+    // SAFETY: glibc and musl both give a valid pointer to the calling thread's own number.
+    unsafe { *libc::__errno_location() }
+}
+
+/// Ends the child with its reason on the slate.
+fn fail(slate: &mut Slate<'_>, stage: Stage) -> ! {
+    slate.stage = stage;
+    slate.errno = errno().max(1);
+    // SAFETY: exit_group ends the child alone; it runs no handler and flushes no buffer of the parent.
+    unsafe { libc::syscall(libc::SYS_exit_group, 127 as c_long) };
+    loop {
+        std::hint::spin_loop();
+    }
+}
+
+/// Runs in the child, in the parent's memory: raw system calls only, no allocation, no lock, no panic.
+extern "C" fn child(arg: *mut c_void) -> c_int {
+    // SAFETY: `arg` is the slate that `spawn` passed; the parent is suspended and does not look at it meanwhile.
+    let slate = unsafe { &mut *arg.cast::<Slate<'_>>() };
+    // SAFETY: every pointer below comes from the slate, which the suspended parent keeps alive, or from a local.
+    unsafe {
+        leave_descriptors(slate);
+        let birth = slate.birth;
+        let at = c_long::from(libc::AT_FDCWD);
+        if libc::syscall(libc::SYS_openat, at, c"/dev/null".as_ptr(), c_long::from(libc::O_RDONLY), 0 as c_long) < 0 {
+            fail(slate, Stage::Null);
+        }
+        // Read and write: the child is then its own reader, so that a killed agent means no SIGPIPE.
+        let both = c_long::from(libc::O_RDWR | libc::O_NOCTTY);
+        if libc::syscall(libc::SYS_openat, at, birth.output.as_ptr(), both, 0 as c_long) < 0
+            || libc::syscall(libc::SYS_dup, 1 as c_long) < 0
+        {
+            fail(slate, Stage::Output);
+        }
+        if let Some(procs) = &birth.cgroup
+            && !write_file(procs, b"0")
+        {
+            slate.cgroup_errno = errno();
+        }
+        if libc::syscall(libc::SYS_setsid) < 0 {
+            fail(slate, Stage::Session);
+        }
+        let mut bit = 1u8;
+        for limit in &birth.limits {
+            if !set_limit(*limit) {
+                slate.short_limits |= bit;
+            }
+            bit = bit.wrapping_shl(1);
+        }
+        if birth.forgive_oom {
+            // Raising is always allowed; a failure leaves a child that is as protected as the agent.
+            write_file(c"/proc/self/oom_score_adj", b"0");
+        }
+        if let Some(ids) = &birth.ids {
+            let count = ids.groups.len();
+            // Raw calls change this process alone; the C library's would reach for the agent's other threads.
+            if libc::syscall(libc::SYS_setgroups, count, ids.groups.as_ptr()) < 0 {
+                fail(slate, Stage::Groups);
+            }
+            let gid = c_long::from(ids.gid);
+            if libc::syscall(libc::SYS_setresgid, gid, gid, gid) < 0 {
+                fail(slate, Stage::Group);
+            }
+            let uid = c_long::from(ids.uid);
+            if libc::syscall(libc::SYS_setresuid, uid, uid, uid) < 0 {
+                fail(slate, Stage::User);
+            }
+        }
+        libc::syscall(libc::SYS_umask, 0o022 as c_long);
+        if libc::syscall(libc::SYS_chdir, birth.directory.as_ptr()) < 0 {
+            fail(slate, Stage::Directory);
+        }
+        reset_signals();
+        let mut worst = 0;
+        for (index, path) in birth.candidates.iter().enumerate() {
+            libc::syscall(libc::SYS_execve, path.as_ptr(), slate.argv, slate.envp);
+            let this = errno();
+            // As execvp(3): a directory of PATH without it is passed over, and a refusal is remembered.
+            if worst == 0 || this != libc::ENOENT {
+                worst = this;
+                slate.candidate = index;
+            }
+            if !matches!(this, libc::ENOENT | libc::ENOTDIR | libc::EACCES) {
+                break;
+            }
+        }
+        *libc::__errno_location() = worst;
+        fail(slate, Stage::Exec)
+    }
+}
+
+/// Takes a descriptor table of its own with nothing in it, without copying the agent's.
+unsafe fn leave_descriptors(slate: &mut Slate<'_>) {
+    // SAFETY: both calls change only the child's table, which the first one makes its own.
+    unsafe {
+        let unshare = c_long::from(libc::CLOSE_RANGE_UNSHARE);
+        if libc::syscall(libc::SYS_close_range, 0 as c_long, c_long::from(u32::MAX), unshare) == 0 {
+            return;
+        }
+        // A container's filter may refuse what it does not know.
+        if libc::syscall(libc::SYS_unshare, c_long::from(libc::CLONE_FILES)) < 0 {
+            fail(slate, Stage::Descriptors);
+        }
+        let mut descriptor = 0;
+        while descriptor < slate.top_descriptor {
+            libc::syscall(libc::SYS_close, descriptor);
+            descriptor = descriptor.wrapping_add(1);
+        }
+    }
+}
+
+/// Writes a few bytes to a file; the child's stand-in for `std::fs::write`.
+unsafe fn write_file(path: &CStr, bytes: &[u8]) -> bool {
+    // SAFETY: path and bytes are valid for the call.
+    unsafe {
+        let flags = c_long::from(libc::O_WRONLY | libc::O_CLOEXEC);
+        let file = libc::syscall(libc::SYS_openat, c_long::from(libc::AT_FDCWD), path.as_ptr(), flags, 0 as c_long);
+        if file < 0 {
+            return false;
+        }
+        let wrote = libc::syscall(libc::SYS_write, file, bytes.as_ptr(), bytes.len());
+        let number = errno();
+        libc::syscall(libc::SYS_close, file);
+        *libc::__errno_location() = number;
+        wrote >= 0
+    }
+}
+
+/// Sets both limits; where the hard one may not be raised, the soft one goes as high as it may. False in that case.
+unsafe fn set_limit(limit: Limit) -> bool {
+    // SAFETY: the structures are locals of the layout that prlimit64 reads and writes.
+    unsafe {
+        let wanted = libc::rlimit64 { rlim_cur: limit.value, rlim_max: limit.value };
+        let nothing = std::ptr::null_mut::<libc::rlimit64>();
+        let which = c_long::from(limit.resource);
+        if libc::syscall(libc::SYS_prlimit64, 0 as c_long, which, &raw const wanted, nothing) == 0 {
+            return true;
+        }
+        let mut have = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
+        let null = std::ptr::null::<libc::rlimit64>();
+        if libc::syscall(libc::SYS_prlimit64, 0 as c_long, which, null, &raw mut have) == 0 {
+            have.rlim_cur = limit.value.min(have.rlim_max);
+            libc::syscall(libc::SYS_prlimit64, 0 as c_long, which, &raw const have, nothing);
+        }
+        false
+    }
+}
+
+/// Default dispositions and an empty mask: an ignored signal (Rust ignores SIGPIPE) and a blocked one survive exec.
+unsafe fn reset_signals() {
+    // SAFETY: a zeroed kernel sigaction is SIG_DFL with no flags and an empty mask on every architecture; the set is
+    // eight bytes, as the kernel's is.
+    unsafe {
+        let default = [0u64; 4];
+        let nothing = std::ptr::null_mut::<u64>();
+        let mut signal: c_long = 1;
+        while signal <= 64 {
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), nothing, 8 as c_long);
+            signal = signal.wrapping_add(1);
+        }
+        let empty = 0u64;
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            c_long::from(libc::SIG_SETMASK),
+            &raw const empty,
+            nothing,
+            8 as c_long,
+        );
+    }
+}
+
+/// Blocks every signal in the calling thread: what a thread that calls [`spawn`] does first.
+pub(super) fn block_signals() {
+    // SAFETY: the set is a local that sigfillset initialises; the call cannot fail with these arguments.
+    unsafe {
+        let mut all = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, std::ptr::null_mut());
+    }
+}
+
+/// Where the handler writes; -1 for nowhere.
+static CHILD_BELL: AtomicI32 = AtomicI32::new(-1);
+
+/// Runs on any thread at any moment: one system call, and the interrupted code's error number put back.
+extern "C" fn on_child(_: c_int) {
+    let bell = CHILD_BELL.load(Ordering::Relaxed);
+    if bell >= 0 {
+        let one = 1u64;
+        // SAFETY: write(2) is async-signal-safe; the eight bytes are a local; the descriptor is an eventfd that its
+        // owner keeps open until it has called `silence_children`.
+        unsafe {
+            let number = *libc::__errno_location();
+            libc::write(bell, (&raw const one).cast(), 8);
+            *libc::__errno_location() = number;
+        }
+    }
+}
+
+/// From now on the death of any child makes this eventfd readable. One bell per process: a later call replaces it.
+///
+/// A handler, not a signalfd: that would need the signal blocked in every thread, also in those we did not start.
+pub(super) fn ring_for_children(bell: BorrowedFd<'_>) {
+    CHILD_BELL.store(bell.as_raw_fd(), Ordering::Relaxed);
+    // SAFETY: the structure is zeroed and filled as sigaction(2) describes; the handler does only what it may.
+    unsafe {
+        let mut action = std::mem::zeroed::<libc::sigaction>();
+        action.sa_sigaction = on_child as *const () as usize;
+        action.sa_flags = libc::SA_RESTART | libc::SA_NOCLDSTOP;
+        libc::sigaction(libc::SIGCHLD, &raw const action, std::ptr::null_mut());
+    }
+}
+
+/// Ends what [`ring_for_children`] began, if this is still the bell.
+pub(super) fn silence_children(bell: BorrowedFd<'_>) {
+    let _ = CHILD_BELL.compare_exchange(bell.as_raw_fd(), -1, Ordering::Relaxed, Ordering::Relaxed);
+}
+
+/// What the kernel says of the end of a process that is not our child.
+pub(super) enum Ended {
+    /// Reaped, and this is how it ended.
+    How(Exit),
+    /// The kernel could say, but the process's parent has not reaped it yet.
+    NotYet,
+    /// This kernel (before 6.15) cannot say.
+    Never,
+}
+
+/// Asks by `PIDFD_GET_INFO` how a process ended; the answer exists once its parent has reaped it.
+pub(super) fn exit_of(pidfd: BorrowedFd<'_>) -> Ended {
+    const EXIT: u64 = 1 << 3; // PIDFD_INFO_EXIT of linux/pidfd.h
+    // SAFETY: the structure is plain numbers, zero is valid for all of them, and the request carries its size.
+    let (answer, info) = unsafe {
+        let mut info = std::mem::zeroed::<libc::pidfd_info>();
+        info.mask = EXIT;
+        let answer = libc::ioctl(pidfd.as_raw_fd(), libc::PIDFD_GET_INFO, &raw mut info);
+        (answer, info)
+    };
+    if answer == 0 && info.mask & EXIT != 0 {
+        let status = info.exit_code;
+        return Ended::How(match status & 0x7f {
+            0 => Exit::Code((status >> 8) & 0xff),
+            signal => Exit::Signal(signal),
+        });
+    }
+    // A kernel that knows the call but not the bit answers without it, and says ESRCH once the process is reaped.
+    if answer == 0 { Ended::NotYet } else { Ended::Never }
+}
+
+/// A child that has ended and whose status nobody has read; it is left as it is.
+pub(super) fn dead_child() -> Option<i32> {
+    // SAFETY: the structure is a local, zero is valid for it, and si_pid is what waitid(2) fills (zero for no child).
+    unsafe {
+        let mut info = std::mem::zeroed::<libc::siginfo_t>();
+        let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+        let answer = libc::waitid(libc::P_ALL, 0, &raw mut info, options);
+        (answer == 0).then(|| info.si_pid()).filter(|pid| *pid > 0)
+    }
+}
+
+/// A datagram and who sent it, by the kernel's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Received {
+    /// Bytes in the buffer; a longer datagram is reported as none.
+    pub(super) length: usize,
+    /// The sender's pid; zero for a sender outside our pid namespace.
+    pub(super) pid: i32,
+    /// The sender's user id.
+    pub(super) uid: u32,
+}
+
+/// Receives one datagram from a socket with `SO_PASSCRED`; descriptors sent along are closed, which is all that
+/// `BARRIER=1` of `sd_notify(3)` asks for. None when there is nothing (more) to receive.
+///
+/// Not by rustix: its credential type cannot hold the pid zero that the kernel gives for a stranger.
+pub(super) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Option<Received> {
+    // SAFETY: the message refers to locals that outlive the call; control messages are walked by the C library's own
+    // rules and read unaligned; each descriptor found is ours alone and closed once.
+    unsafe {
+        let mut control = [0u64; 64];
+        let mut data = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+        let mut message = std::mem::zeroed::<libc::msghdr>();
+        message.msg_iov = &raw mut data;
+        message.msg_iovlen = 1;
+        message.msg_control = control.as_mut_ptr().cast();
+        message.msg_controllen = std::mem::size_of_val(&control) as _;
+        let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
+        let length = libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags);
+        let mut received = Received { length: usize::try_from(length).ok()?, pid: 0, uid: u32::MAX };
+        let mut header = libc::CMSG_FIRSTHDR(&raw const message);
+        while !header.is_null() {
+            let payload = libc::CMSG_DATA(header);
+            let size = (*header).cmsg_len as usize - libc::CMSG_LEN(0) as usize;
+            match ((*header).cmsg_level, (*header).cmsg_type) {
+                (libc::SOL_SOCKET, libc::SCM_CREDENTIALS) if size >= size_of::<libc::ucred>() => {
+                    // pid, uid and gid, four bytes each (unix(7)).
+                    let [pid, uid, _] = payload.cast::<[[u8; 4]; 3]>().read();
+                    received.pid = i32::from_ne_bytes(pid);
+                    received.uid = u32::from_ne_bytes(uid);
+                }
+                (libc::SOL_SOCKET, libc::SCM_RIGHTS) => {
+                    for index in 0..size / size_of::<c_int>() {
+                        let bytes = payload.add(index * size_of::<c_int>()).cast::<[u8; 4]>().read();
+                        libc::close(c_int::from_ne_bytes(bytes));
+                    }
+                }
+                _ => {}
+            }
+            header = libc::CMSG_NXTHDR(&raw const message, header);
+        }
+        if message.msg_flags & libc::MSG_TRUNC != 0 {
+            received.length = 0;
+        }
+        Some(received)
+    }
+}

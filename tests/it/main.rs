@@ -1,0 +1,8 @@
+//! Everything that needs a real socket, file or process, in one crate: one module a subject.
+#![cfg(feature = "agent")]
+
+mod debian_parts;
+mod readiness;
+mod running;
+mod sources;
+mod standin;
