@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use notify::{ErrorKind, INotifyWatcher, RecursiveMode, Watcher};
+use notify::{ErrorKind, EventKindMask, INotifyWatcher, RecursiveMode, Watcher};
 
 use super::inbox::Inbox;
 
@@ -17,7 +17,9 @@ pub(super) type Open = fn(Arc<Inbox>) -> notify::Result<INotifyWatcher>;
 /// The kernel's.
 pub(super) fn inotify(inbox: Arc<Inbox>) -> notify::Result<INotifyWatcher> {
     let report = move |event: notify::Result<notify::Event>| inbox.notified(event);
-    INotifyWatcher::new(report, notify::Config::default())
+    // The default asks for every open and read of every file in a watched folder too; in /etc that is several a second.
+    let changes = EventKindMask::CORE | EventKindMask::ACCESS_CLOSE;
+    INotifyWatcher::new(report, notify::Config::default().with_event_kinds(changes))
 }
 
 /// How often arming is tried anew when what the path stands for changes meanwhile.
