@@ -147,8 +147,11 @@ pub struct StopMark {
     pub incarnation: Incarnation,
     /// The rung.
     pub rung: Rung,
-    /// When it was taken.
+    /// When it was first taken.
     pub at: Boot,
+    /// Whether it went to what the main process left behind, and not to the main process.
+    #[serde(default)]
+    pub to_rest: bool,
     /// By which life of the agent: a mark of an earlier life may have been noted and never sent.
     pub life: Life,
 }

@@ -24,6 +24,8 @@ pub mod status;
 #[cfg(feature = "agent")]
 pub mod agent;
 #[cfg(feature = "agent")]
+pub mod cli;
+#[cfg(feature = "agent")]
 pub mod clock;
 #[cfg(feature = "agent")]
 pub mod control;

@@ -72,12 +72,9 @@ pub fn oracle_document(root: &Path, program: &Path, ports: OraclePorts, recovery
 }
 
 /// What every Oracle-shaped demo says beside its services: the profile's default leaves autorestart off, and a demo
-/// wants to show it.
+/// wants to show it. Window and budget are the profile's: 600 s, one restart.
 pub(super) fn spec_fields(watcher: u16) -> Vec<(&'static str, String)> {
-    vec![
-        ("autorestart", "{enabled: true, timeout: 600s, maxRestarts: 1}".to_owned()),
-        ("watcher", format!("{{enabled: true, port: {watcher}}}")),
-    ]
+    vec![("autorestart", "{enabled: true}".to_owned()), ("watcher", format!("{{enabled: true, port: {watcher}}}"))]
 }
 
 /// The stand-ins of an Oracle-shaped server, in start order. Dependencies, the store group and the time-outs come from
@@ -96,6 +93,7 @@ pub fn oracle_services(data: &Path, program: &Path, ports: OraclePorts, recovery
     vec![
         standin("store", "store", &["--init", &format!("{}ms", recovery.as_millis())])
             .field("readiness", "{type: Notify}")
+            .field("pidFile", "proc/store")
             .listen(Listen::Socket(lmtp, "Lmtp")),
         standin("purge", "purge", &[]).field("readiness", "{type: Notify}"),
         listening("imap", "imap", ports.imap, "Imap"),
@@ -117,4 +115,33 @@ fn standin(data: &Path, program: &Path, name: &str, kind: &str, options: &[&str]
     words.extend(["--data".to_owned(), data.to_string_lossy().into_owned()]);
     words.extend(options.iter().map(|option| (*option).to_owned()));
     ServiceText::new(name, words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desired::{Readiness, Wanted};
+    use crate::document;
+
+    #[test]
+    fn r01_the_document_is_valid_without_a_warning_and_wants_the_oracle_services_in_order() {
+        let ports = OraclePorts::pick().unwrap();
+        let text = oracle_document(Path::new("/r"), Path::new("/bin/mailward"), ports, Duration::from_secs(1));
+        let read = document::read(text.to_string().as_bytes(), "demo");
+        let noted = read.diagnostics.iter().all(|found| found.severity == document::Severity::Note);
+        assert!(noted, "{:?}", read.diagnostics);
+        let desired = document::resolve(&read.document.unwrap(), 1);
+        let wanted: Vec<&str> = desired
+            .services
+            .iter()
+            .filter(|service| service.wanted == Wanted::Yes)
+            .map(|service| &*service.name)
+            .collect();
+        assert_eq!(wanted, ["store", "purge", "imap", "pop", "http", "sched", "dispatcher", "job_controller"]);
+        let readiness = |name: &str| &desired.service(desired.find(name).unwrap()).launch.readiness;
+        assert_eq!(readiness("store"), &Readiness::Notify);
+        assert_eq!(readiness("imap"), &Readiness::Probe);
+        let store = desired.service(desired.find("store").unwrap());
+        assert_eq!(store.launch.pid_file.as_deref(), Some("/r/data/proc/store"));
+    }
 }

@@ -51,7 +51,10 @@ pub struct Diagnostic {
 pub(super) struct Fault {
     pub(super) severity: Severity,
     pub(super) place: Option<Place>,
+    /// The field that it is about.
     pub(super) path: String,
+    /// The field whose place is shown, where the one it is about may not be written.
+    pub(super) shown_at: Option<String>,
     pub(super) message: String,
     pub(super) expected: String,
     pub(super) cure: String,
@@ -74,6 +77,7 @@ impl Fault {
             severity: Severity::Error,
             place,
             path: String::new(),
+            shown_at: None,
             message: message.into(),
             expected: String::new(),
             cure: String::new(),
@@ -101,32 +105,37 @@ impl Fault {
 const SHOWN: usize = 120;
 
 /// Most diagnostics of one text; a hostile one has a hundred thousand to offer.
-const MAX: usize = 1_000;
+pub(super) const MAX_SHOWN: usize = 1_000;
+
+/// Which parts of the text are never shown: the values of environment variables may be passwords.
+pub(super) enum Hidden {
+    /// From the first place up to the second.
+    Between(Vec<(Place, Place)>),
+    /// The tree is not known: whatever follows `value:` in a line.
+    AfterValue,
+}
 
 /// Turns faults into diagnostics: once each, in the order of the text.
-pub(super) fn show(mut faults: Vec<Fault>, file: &Arc<str>, source: &str) -> Vec<Diagnostic> {
-    faults.sort_by(|a, b| (a.place, a.severity).cmp(&(b.place, b.severity)));
+pub(super) fn show(mut faults: Vec<Fault>, file: &Arc<str>, source: &str, hidden: &Hidden) -> Vec<Diagnostic> {
+    faults.sort_by_key(|fault| (fault.place, fault.severity));
     faults.dedup();
-    let left_out = faults.len().saturating_sub(MAX);
+    let left_out = faults.len().saturating_sub(MAX_SHOWN);
     if left_out > 0 {
-        faults.truncate(MAX);
+        faults.truncate(MAX_SHOWN);
         faults.push(Fault::error("too-much", None, format!("{left_out} more are not shown")));
     }
     let lines = lines(source);
     faults
         .into_iter()
         .map(|fault| {
-            let line = fault.place.and_then(|place| lines.get(place.line.checked_sub(1)? as usize)).copied();
-            let mut text = line.unwrap_or_default().to_owned();
-            if let Some(place) = fault.place.filter(|_| is_value_of_environment(&fault.path)) {
-                // The value of a variable may be a password: the line ends where it begins.
-                text = text.chars().take((place.column as usize).saturating_sub(1)).collect::<String>() + "(not shown)";
-            }
+            let text = fault.place.and_then(|place| {
+                lines.get(place.line.checked_sub(1)? as usize).map(|line| hide(line, place.line, hidden))
+            });
             Diagnostic {
                 severity: fault.severity,
                 file: file.clone(),
                 place: fault.place,
-                text: printable(&text),
+                text: printable(&text.unwrap_or_default()),
                 path: fault.path,
                 message: printable(&fault.message),
                 expected: printable(&fault.expected),
@@ -137,8 +146,21 @@ pub(super) fn show(mut faults: Vec<Fault>, file: &Arc<str>, source: &str) -> Vec
         .collect()
 }
 
-fn is_value_of_environment(path: &str) -> bool {
-    path.contains(".environment[") && path.ends_with(".value")
+/// A line with stars for what is hidden; columns stay where they are.
+fn hide(line: &str, number: u32, hidden: &Hidden) -> String {
+    match hidden {
+        Hidden::Between(ranges) => {
+            let inside = |column: u32| {
+                let place = Place { line: number, column };
+                ranges.iter().any(|(from, to)| *from <= place && place < *to)
+            };
+            (1..).zip(line.chars()).map(|(column, c)| if inside(column) { '*' } else { c }).collect()
+        }
+        Hidden::AfterValue => match line.find("value:").map(|at| at + "value:".len()) {
+            Some(end) => line[..end].chars().chain(line[end..].chars().map(|_| '*')).collect(),
+            None => line.to_owned(),
+        },
+    }
 }
 
 /// Lines as YAML counts them: LF, CR LF and a lone CR end one (YAML 1.2.2, 5.4).
@@ -155,15 +177,16 @@ fn lines(source: &str) -> Vec<&str> {
 
 /// A text cannot drive the terminal it is shown on.
 fn printable(text: &str) -> String {
+    // Beside control characters: a byte order mark, and what turns the direction of writing or ends a line elsewhere.
+    let odd = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{feff}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     text.chars()
-        .map(|c| {
-            if c == '\t' {
-                ' '
-            } else if c.is_control() {
-                '\u{fffd}'
-            } else {
-                c
-            }
+        .map(|c| match c {
+            '\t' => ' ',
+            c if odd(c) => '\u{fffd}',
+            c => c,
         })
         .collect()
 }

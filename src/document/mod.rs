@@ -27,9 +27,14 @@ pub use rules::{Cel, Rule, rules};
 pub use schema::schema;
 pub use spec::MessagingServer;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
-use diagnostic::Fault;
+use diagnostic::{Fault, Hidden, show};
+#[cfg(feature = "agent")]
+pub(crate) use nearest::nearest;
 
 /// A document that passed every rule.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,29 +67,32 @@ pub fn read(bytes: &[u8], origin: &str) -> Read {
         Ok(text) => text,
         Err(fault) => {
             let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(tree::MAX_BYTES)]);
-            return Read { document: None, diagnostics: diagnostic::show(vec![fault], &file, &shown) };
+            return Read { document: None, diagnostics: show(vec![*fault], &file, &shown, &Hidden::AfterValue) };
         }
     };
-    let server = tree::parse(text, &mut faults).and_then(|root| meaning(&root, &mut faults));
+    let Some(root) = tree::parse(text, &mut faults) else {
+        return Read { document: None, diagnostics: show(faults, &file, text, &Hidden::AfterValue) };
+    };
+    let server = meaning(&root, &mut faults);
     let refused = faults.iter().any(|fault| fault.severity == Severity::Error);
     Read {
         document: server.filter(|_| !refused).map(|server| Document { server }),
-        diagnostics: diagnostic::show(faults, &file, text),
+        diagnostics: show(faults, &file, text, &Hidden::Between(root.secrets())),
     }
 }
 
 /// From the tree to the types, then the rules.
 fn meaning(root: &tree::Node, faults: &mut Vec<Fault>) -> Option<MessagingServer> {
-    let checked = structure::check(root, &schema(), faults);
+    let mut checked = structure::check(root, &schema(), faults);
     let well_formed = faults.is_empty();
     for fault in faults.iter_mut() {
         fault.path = structure::locate(root, &fault.path).1;
     }
-    // Without the list of services every other mention of one would look wrong.
+    // Without the list of services every mention of one would look wrong.
     if checked.dropped.iter().any(|path| path == "spec.services") {
         return None;
     }
-    let server = match serde_json::from_value::<MessagingServer>(checked.value?) {
+    let server = match serde_json::from_value::<MessagingServer>(checked.value.take()?) {
         Ok(server) => server,
         Err(error) => {
             faults.push(Fault::error("type", Some(root.place), error.to_string()));
@@ -95,20 +103,32 @@ fn meaning(root: &tree::Node, faults: &mut Vec<Fault>) -> Option<MessagingServer
     if well_formed {
         found.extend(rules::notes(root));
     }
-    // What is missing only because it was wrong has been reported already.
-    found.retain(|fault| {
-        !checked.dropped.iter().any(|dropped| {
-            fault
-                .path
-                .strip_prefix(dropped.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-        })
-    });
     for fault in &mut found {
-        let (place, path) = structure::locate(root, &fault.path);
+        fault.path = checked.original(&fault.path);
+        fault.shown_at = fault.shown_at.take().map(|path| checked.original(&path));
+    }
+    found.retain(|fault| !is_consequence(fault, &checked));
+    for fault in &mut found {
+        let path = structure::locate(root, &fault.path).1;
+        let place = structure::locate(root, fault.shown_at.as_ref().unwrap_or(&fault.path)).0;
         fault.place = Some(place);
         fault.path = path;
+        fault.shown_at = None;
     }
     faults.extend(found);
     Some(server)
+}
+
+/// Whether something is missing only because what was written there was wrong, which has been reported already.
+fn is_consequence(fault: &Fault, checked: &structure::Checked) -> bool {
+    let below = |path: &str, above: &str| {
+        path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    };
+    let asks_for_a_service = matches!(fault.rule, "depends-on-known" | "needs-known" | "on-hang-known");
+    (asks_for_a_service && checked.kept.contains_key("spec.services"))
+        || checked
+            .dropped
+            .iter()
+            .any(|dropped| below(&fault.path, dropped) || (fault.path.ends_with(']') && below(dropped, &fault.path)))
+        || (fault.rule == "reload-way" && checked.dropped.iter().any(|dropped| below(dropped, &fault.path)))
 }

@@ -1,7 +1,7 @@
 //! What a person probably meant.
 
 /// The candidate nearest to a word, if one is near enough to be a slip of the finger or of memory.
-pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     let wanted = plain(word);
     if wanted.len() > 64 {
@@ -13,9 +13,9 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
             let other = plain(candidate);
             let way = distance(&wanted, &other);
             let allowed = (wanted.len().max(other.len()) / 3).max(1);
-            let begins =
-                wanted.len() >= 3 && (other.starts_with(&wanted) || wanted.starts_with(&other)) && !other.is_empty();
-            (way <= allowed || begins).then_some((way, candidate))
+            let long = wanted.len().min(other.len()) >= 3;
+            let inside = long && (other.starts_with(&wanted) || wanted.starts_with(&other) || wanted.ends_with(&other));
+            (way <= allowed || inside).then_some((way, candidate))
         })
         .min_by_key(|(way, _)| *way)
         .map(|(_, candidate)| candidate)

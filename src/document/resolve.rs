@@ -168,15 +168,14 @@ fn launch(effective: &Effective<'_>, service: &Service) -> Launch {
             tls: listener.tls.unwrap_or_default(),
         })
         .collect();
-    let readiness = match service.readiness.as_ref().map(|readiness| (readiness.kind, readiness.command.as_ref())) {
-        Some((ReadinessType::Notify, _)) => Readiness::Notify,
-        Some((ReadinessType::Probe, _)) => Readiness::Probe,
-        Some((ReadinessType::Command, words)) => Readiness::Command(command(words)),
-        Some((ReadinessType::PidFile, _)) => Readiness::PidFile,
-        Some((ReadinessType::Immediate, _)) => Readiness::Immediate,
-        None if listeners.is_empty() => Readiness::Immediate,
-        None => Readiness::Probe,
-    };
+    let by_default = if listeners.is_empty() { Readiness::Immediate } else { Readiness::Probe };
+    let readiness = service.readiness.as_ref().map_or(by_default, |readiness| match readiness.kind {
+        ReadinessType::Notify => Readiness::Notify,
+        ReadinessType::Probe => Readiness::Probe,
+        ReadinessType::Command => Readiness::Command(command(readiness.command.as_ref())),
+        ReadinessType::PidFile => Readiness::PidFile,
+        ReadinessType::Immediate => Readiness::Immediate,
+    });
     let reload = service.reload.as_ref().and_then(|reload| match (&reload.command, reload.signal) {
         (Some(words), _) => Some(Reload::Command(command(Some(words)))),
         (None, Some(signal)) => Some(Reload::Signal(signal)),

@@ -97,10 +97,10 @@ fn flatten_enum(object: &mut Map<String, Value>) {
 
 /// Labels and annotations: Kubernetes bounds them itself, but an unbounded string has no CEL cost.
 fn bound_maps(object: &mut Map<String, Value>) {
-    if let Some(Value::Object(values)) = object.get_mut("additionalProperties") {
-        if values.get("type").is_some_and(|kind| kind == "string") {
-            values.insert("maxLength".to_owned(), Value::from(262_144));
-            object.insert("maxProperties".to_owned(), Value::from(256));
-        }
+    if let Some(Value::Object(values)) = object.get_mut("additionalProperties")
+        && values.get("type").is_some_and(|kind| kind == "string")
+    {
+        values.insert("maxLength".to_owned(), Value::from(262_144));
+        object.insert("maxProperties".to_owned(), Value::from(256));
     }
 }

@@ -6,9 +6,10 @@
 
 use std::collections::HashMap;
 
-use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle};
+use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, Span};
 
 use super::diagnostic::{Fault, Place};
+use super::scalar;
 
 /// Longest document in bytes.
 pub(super) const MAX_BYTES: usize = 1024 * 1024;
@@ -34,6 +35,8 @@ pub(super) enum Kind {
         text: String,
         /// Written without quotes, so that its look decides its type.
         plain: bool,
+        /// The place behind it.
+        end: Place,
     },
     /// A sequence.
     List(Vec<Node>),
@@ -59,6 +62,26 @@ impl Node {
         }
     }
 
+    /// Where the values of environment variables stand.
+    pub(super) fn secrets(&self) -> Vec<(Place, Place)> {
+        let items = |node: Option<&Self>| -> Vec<Self> {
+            match node.map(|node| &node.kind) {
+                Some(Kind::List(items)) => items.clone(),
+                Some(Kind::Map(_) | Kind::Scalar { .. }) | None => Vec::new(),
+            }
+        };
+        let spec = self.get("spec");
+        ["services", "schedule"]
+            .into_iter()
+            .flat_map(|list| items(spec.and_then(|spec| spec.get(list))))
+            .flat_map(|item| items(item.get("environment")))
+            .filter_map(|variable| match variable.get("value") {
+                Some(Self { place, kind: Kind::Scalar { end, .. } }) => Some((*place, *end)),
+                Some(_) | None => None,
+            })
+            .collect()
+    }
+
     /// Itself and everything below it: values, and bytes of text.
     fn size(&self) -> (usize, usize) {
         let add = |a: (usize, usize), b: (usize, usize)| (a.0 + b.0, a.1 + b.1);
@@ -81,10 +104,10 @@ impl Node {
 }
 
 /// The text of a document, if it is text at all.
-pub(super) fn text(bytes: &[u8]) -> Result<&str, Fault> {
+pub(super) fn text(bytes: &[u8]) -> Result<&str, Box<Fault>> {
     if bytes.len() > MAX_BYTES {
         let message = format!("the document is {} bytes long", bytes.len());
-        return Err(Fault::error("yaml-size", None, message).expected("at most 1 MiB (1048576 bytes)"));
+        return Err(Box::new(Fault::error("yaml-size", None, message).expected("at most 1 MiB (1048576 bytes)")));
     }
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
@@ -96,24 +119,24 @@ pub(super) fn text(bytes: &[u8]) -> Result<&str, Fault> {
             } else {
                 "save the file as UTF-8"
             };
-            return Err(fault.cure(cure));
+            return Err(Box::new(fault.cure(cure)));
         }
     };
     if text.starts_with('\u{feff}') {
-        return Err(Fault::error(
-            "yaml-encoding",
-            Some(Place { line: 1, column: 1 }),
-            "the file begins with a byte order mark",
-        )
-        .cure("save it as UTF-8 without a byte order mark (BOM)"));
+        return Err(Box::new(
+            Fault::error("yaml-encoding", Some(Place { line: 1, column: 1 }), "the file begins with a byte order mark")
+                .cure("save it as UTF-8 without a byte order mark (BOM)"),
+        ));
     }
     let odd = |c: char| (c.is_control() && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{2028}' | '\u{2029}');
     if let Some(at) = text.find(odd) {
         let code = text[at..].chars().next().map_or(0, u32::from);
         let name = if code == 0 { "a NUL byte".to_owned() } else { format!("the control character U+{code:04X}") };
-        return Err(Fault::error("yaml-encoding", Some(end_of(&text[..at])), format!("{name} stands here"))
-            .expected("printable text; YAML 1.1 and 1.2 differ about control characters")
-            .cure("remove it, or write it as an escape inside double quotes"));
+        return Err(Box::new(
+            Fault::error("yaml-encoding", Some(end_of(&text[..at])), format!("{name} stands here"))
+                .expected("printable text; YAML 1.1 and 1.2 differ about control characters")
+                .cure("remove it, or write it as an escape inside double quotes"),
+        ));
     }
     Ok(text)
 }
@@ -143,11 +166,11 @@ pub(super) fn parse(text: &str, faults: &mut Vec<Fault>) -> Option<Node> {
     let mut builder = Builder::default();
     for next in Parser::new_from_str_with_options(text, options) {
         let step = match next {
-            Ok((event, span)) => builder.take(event, place(span.start), faults),
+            Ok((event, span)) => builder.take(event, &span, faults),
             Err(error) => Err(syntax(&error, text)),
         };
         if let Err(fault) = step {
-            faults.push(fault);
+            faults.push(*fault);
             return None;
         }
     }
@@ -161,7 +184,7 @@ pub(super) fn parse(text: &str, faults: &mut Vec<Fault>) -> Option<Node> {
     builder.root
 }
 
-fn syntax(error: &granit_parser::ScanError, text: &str) -> Fault {
+fn syntax(error: &granit_parser::ScanError, text: &str) -> Box<Fault> {
     let at = place(*error.marker());
     let words = error.info();
     if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
@@ -171,14 +194,16 @@ fn syntax(error: &granit_parser::ScanError, text: &str) -> Fault {
     let indented_by_tab = line.chars().take_while(|c| c.is_whitespace()).any(|c| c == '\t');
     let fault = Fault::error("yaml-syntax", Some(at), format!("this is not YAML: {words}"));
     if words.contains("tab") || indented_by_tab {
-        return fault.cure("YAML permits no tabs for indentation: use spaces");
+        return Box::new(fault.cure("YAML permits no tabs for indentation: use spaces"));
     }
-    fault.cure("look at the indentation, quotes and brackets here and just above")
+    Box::new(fault.cure("look at the indentation, quotes and brackets here and just above"))
 }
 
-fn too_deep(at: Place) -> Fault {
-    Fault::error("yaml-depth", Some(at), "the document is nested too deeply")
-        .expected(format!("at most {MAX_DEPTH} levels, aliases expanded"))
+fn too_deep(at: Place) -> Box<Fault> {
+    Box::new(
+        Fault::error("yaml-depth", Some(at), "the document is nested too deeply")
+            .expected(format!("at most {MAX_DEPTH} levels, aliases expanded")),
+    )
 }
 
 /// Nodes under construction.
@@ -204,24 +229,30 @@ enum Inside {
 }
 
 impl Builder {
-    fn take(&mut self, event: Event<'_>, at: Place, faults: &mut Vec<Fault>) -> Result<(), Fault> {
+    fn take(&mut self, event: Event<'_>, span: &Span, faults: &mut Vec<Fault>) -> Result<(), Box<Fault>> {
+        let at = place(span.start);
+        let tag_at = span.tag_start.map_or(at, place);
         match event {
             Event::DocumentStart(..) => self.anchors.clear(),
             Event::Scalar(text, style, anchor, tag) => {
-                refuse_tag(tag.is_some(), at, faults);
+                refuse_tag(tag.is_some(), tag_at, faults);
                 let node = Node {
                     place: at,
-                    kind: Kind::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain && tag.is_none() },
+                    kind: Kind::Scalar {
+                        text: text.into_owned(),
+                        plain: style == ScalarStyle::Plain && tag.is_none(),
+                        end: place(span.end),
+                    },
                 };
                 self.remember(anchor, &node);
                 self.put(node, faults)?;
             }
             Event::SequenceStart(_, anchor, tag) => {
-                refuse_tag(tag.is_some(), at, faults);
+                refuse_tag(tag.is_some(), tag_at, faults);
                 self.begin(at, anchor, Inside::List(Vec::new()))?;
             }
             Event::MappingStart(_, anchor, tag) => {
-                refuse_tag(tag.is_some(), at, faults);
+                refuse_tag(tag.is_some(), tag_at, faults);
                 self.begin(at, anchor, Inside::Map { entries: Vec::new(), lines: HashMap::new(), key: None })?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(faults)?,
@@ -232,7 +263,7 @@ impl Builder {
         Ok(())
     }
 
-    fn begin(&mut self, at: Place, anchor: usize, inside: Inside) -> Result<(), Fault> {
+    fn begin(&mut self, at: Place, anchor: usize, inside: Inside) -> Result<(), Box<Fault>> {
         if self.open.len() >= MAX_DEPTH {
             return Err(too_deep(at));
         }
@@ -244,16 +275,18 @@ impl Builder {
         Ok(())
     }
 
-    fn count(&mut self, nodes: usize, at: Place) -> Result<(), Fault> {
+    fn count(&mut self, nodes: usize, at: Place) -> Result<(), Box<Fault>> {
         self.nodes = self.nodes.saturating_add(nodes);
         if self.nodes > MAX_NODES {
-            return Err(Fault::error("yaml-nodes", Some(at), "the document has too many nodes")
-                .expected(format!("at most {MAX_NODES} mappings, sequences and values repeated by aliases")));
+            return Err(Box::new(
+                Fault::error("yaml-nodes", Some(at), "the document has too many nodes")
+                    .expected(format!("at most {MAX_NODES} mappings, sequences and values repeated by aliases")),
+            ));
         }
         Ok(())
     }
 
-    fn end(&mut self, faults: &mut Vec<Fault>) -> Result<(), Fault> {
+    fn end(&mut self, faults: &mut Vec<Fault>) -> Result<(), Box<Fault>> {
         let Some(open) = self.open.pop() else { return Ok(()) };
         let kind = match open.inside {
             Inside::List(items) => Kind::List(items),
@@ -270,10 +303,12 @@ impl Builder {
         }
     }
 
-    fn alias(&mut self, id: usize, at: Place, faults: &mut Vec<Fault>) -> Result<(), Fault> {
+    fn alias(&mut self, id: usize, at: Place, faults: &mut Vec<Fault>) -> Result<(), Box<Fault>> {
         let Some(Some(node)) = self.anchors.get(&id) else {
-            return Err(Fault::error("yaml-syntax", Some(at), "this alias repeats a value that contains it")
-                .cure("write the value out"));
+            return Err(Box::new(
+                Fault::error("yaml-syntax", Some(at), "this alias repeats a value that contains it")
+                    .cure("write the value out"),
+            ));
         };
         let (nodes, bytes) = node.size();
         if self.open.len() + node.depth() > MAX_DEPTH {
@@ -281,8 +316,10 @@ impl Builder {
         }
         self.repeated_bytes = self.repeated_bytes.saturating_add(bytes);
         if self.repeated_bytes > MAX_BYTES {
-            return Err(Fault::error("yaml-size", Some(at), "the aliases repeat more than 1 MiB of text")
-                .expected("at most 1 MiB, aliases expanded"));
+            return Err(Box::new(
+                Fault::error("yaml-size", Some(at), "the aliases repeat more than 1 MiB of text")
+                    .expected("at most 1 MiB, aliases expanded"),
+            ));
         }
         let copy = node.clone();
         self.count(nodes, at)?;
@@ -290,7 +327,7 @@ impl Builder {
     }
 
     /// Puts a finished node where it belongs: into the open collection, or at the root.
-    fn put(&mut self, node: Node, faults: &mut Vec<Fault>) -> Result<(), Fault> {
+    fn put(&mut self, node: Node, faults: &mut Vec<Fault>) -> Result<(), Box<Fault>> {
         let Some(open) = self.open.last_mut() else {
             return self.put_root(node);
         };
@@ -298,10 +335,12 @@ impl Builder {
             Inside::List(items) => items.push(node),
             Inside::Map { entries, lines, key } => match key.take() {
                 None => match node.kind {
-                    Kind::Scalar { text, plain } => *key = Some((text, node.place, plain)),
+                    Kind::Scalar { text, plain, end: _ } => *key = Some((text, node.place, plain)),
                     Kind::List(_) | Kind::Map(_) => {
-                        return Err(Fault::error("yaml-key", Some(node.place), "a list or mapping stands as a key")
-                            .expected("the name of a field"));
+                        return Err(Box::new(
+                            Fault::error("yaml-key", Some(node.place), "a list or mapping stands as a key")
+                                .expected("the name of a field"),
+                        ));
                     }
                 },
                 Some((text, key_place, key_plain)) => {
@@ -322,15 +361,18 @@ impl Builder {
         Ok(())
     }
 
-    fn put_root(&mut self, node: Node) -> Result<(), Fault> {
-        let empty = matches!(&node.kind, Kind::Scalar { text, plain: true } if text.is_empty());
+    fn put_root(&mut self, node: Node) -> Result<(), Box<Fault>> {
+        let empty =
+            matches!(&node.kind, Kind::Scalar { text, plain: true, .. } if scalar::read(text) == scalar::Plain::Null);
         if empty {
             return Ok(());
         }
         if self.root.is_some() {
-            return Err(Fault::error("yaml-documents", Some(node.place), "a second document begins here")
-                .expected("one document in a file")
-                .cure("put it into a file of its own"));
+            return Err(Box::new(
+                Fault::error("yaml-documents", Some(node.place), "a second document begins here")
+                    .expected("one document in a file")
+                    .cure("put it into a file of its own"),
+            ));
         }
         self.root = Some(node);
         Ok(())

@@ -166,9 +166,14 @@ impl Engine {
             }
             Step::Signal { incarnation, rung } => {
                 let life = self.history.life;
-                let pid = self.observed.services[ix.at()].alive().and_then(|alive| alive.identity).map(|id| id.pid);
+                let alive = self.observed.services[ix.at()].alive();
+                let (pid, to_rest) = (alive.and_then(|alive| alive.identity).map(|id| id.pid), alive.is_none());
                 let marks = self.marks(ix);
-                marks.stop = Some(StopMark { incarnation: *incarnation, rung: *rung, at: now.boot, life });
+                // The time to KILL runs from the first signal, also where the rest is asked after its main process.
+                let same =
+                    marks.stop.filter(|stop| (stop.incarnation, stop.rung, stop.life) == (*incarnation, *rung, life));
+                let at = same.map_or(now.boot, |stop| stop.at);
+                marks.stop = Some(StopMark { incarnation: *incarnation, rung: *rung, at, to_rest, life });
                 marks.stop_failed = false;
                 let what = match rung {
                     Rung::Ask(signal) => Happened::Asked { signal: *signal, pid },

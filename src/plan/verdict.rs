@@ -221,6 +221,9 @@ fn stop(scene: &Scene<'_>, board: &Board, ix: Ix, incarnation: Incarnation) -> V
                     signal(Reason::KillForced, Rung::Kill)
                 } else if scene.now >= kill_at {
                     signal(Reason::KillTooSlow, Rung::Kill)
+                } else if !mark.to_rest && facts.alive().is_none() {
+                    // The main process went as asked and left others: they are asked too, in what time is left.
+                    signal(Reason::StopRemains, mark.rung)
                 } else {
                     Verdict::wait(Reason::Stopping { kill_at }).until(kill_at)
                 }

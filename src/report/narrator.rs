@@ -76,8 +76,8 @@ impl Narrator {
                 lines.push(Line::Connecting);
                 self.absent.clone_from(failed);
             }
-            Happened::Asked { pid, .. } => {
-                self.begun.insert(name, Begun { at, pid: pid.unwrap_or(0), killed: false });
+            Happened::Asked { pid: Some(pid), .. } => {
+                self.begun.insert(name, Begun { at, pid: *pid, killed: false });
             }
             Happened::Killed { pid } => {
                 let begun = self.begun.entry(name).or_insert(Begun { at, pid: pid.unwrap_or(0), killed: true });
@@ -110,7 +110,9 @@ impl Narrator {
                 let text = Arc::from(happening.what.to_string());
                 lines.push(Line::Said { name, text });
             }
-            Happened::Recovers
+            // What a dead main process left has no line of its own.
+            Happened::Asked { pid: None, .. }
+            | Happened::Recovers
             | Happened::Forgiven
             | Happened::ToRestart { .. }
             | Happened::Reloaded

@@ -5,7 +5,7 @@
 
 use std::fs;
 
-use super::sys::Ids;
+use super::birth::Ids;
 
 /// A user as a service runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,10 +70,10 @@ fn resolve(
     for line in groups.lines() {
         let fields: Vec<&str> = line.split(':').collect();
         let [_, _, id, members] = fields[..] else { continue };
-        if let (true, Ok(id)) = (members.split(',').any(|m| m == name), id.parse()) {
-            if !member_of.contains(&id) {
-                member_of.push(id);
-            }
+        if let (true, Ok(id)) = (members.split(',').any(|m| m == name), id.parse())
+            && !member_of.contains(&id)
+        {
+            member_of.push(id);
         }
     }
     let shell = if shell.is_empty() { "/bin/sh" } else { shell };

@@ -152,7 +152,7 @@ impl Capture {
         let from = text.len().saturating_sub(TAIL_BYTES);
         self.tail.extend_from_slice(text.get(from..).unwrap_or_default());
         let mut drop = self.tail.len().saturating_sub(TAIL_BYTES);
-        let lines = self.tail.iter().filter(|b| **b == b'\n').count();
+        let lines = self.tail.split(|b| *b == b'\n').count().saturating_sub(1);
         if lines > TAIL_LINES {
             let ends = self.tail.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(at, _)| at + 1);
             drop = drop.max(ends.take(lines - TAIL_LINES).last().unwrap_or(0));
@@ -210,7 +210,7 @@ mod tests {
         }
         let last = capture.last_lines();
         assert_eq!((last.len(), last[0].as_str(), last[19].as_str()), (20, "line 80", "line 99"));
-        capture.remember(&[b'y'; 20_000]);
+        capture.remember(&vec![b'y'; 20_000]);
         assert!(capture.tail.len() <= TAIL_BYTES);
     }
 }

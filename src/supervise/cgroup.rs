@@ -124,7 +124,7 @@ fn own_directory(mountinfo: &str, cgroup: &str) -> Option<PathBuf> {
     })
 }
 
-/// mountinfo writes space, tab, newline and backslash as three octal digits (proc_pid_mountinfo(5)).
+/// mountinfo writes space, tab, newline and backslash as three octal digits (`proc_pid_mountinfo(5)`).
 fn unescape(field: &str) -> String {
     field.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
 }

@@ -234,10 +234,10 @@ impl Host {
         let errand = self.errands.iter_mut().flatten().find(|errand| errand.number == number);
         if let Some(errand) = errand {
             errand.overdue = true;
-            if let State::Running { pid, pidfd } = &errand.state {
-                if let (Some(group), false) = (Pid::from_raw(*pid), ended(pidfd.as_fd())) {
-                    let _ = rustix::process::kill_process_group(group, Number::KILL);
-                }
+            if let State::Running { pid, pidfd } = &errand.state
+                && let (Some(group), false) = (Pid::from_raw(*pid), ended(pidfd.as_fd()))
+            {
+                let _ = rustix::process::kill_process_group(group, Number::KILL);
             }
         }
     }
@@ -289,6 +289,8 @@ impl Host {
                 errand.number
             })
             .collect();
-        running.into_iter().for_each(|number| self.errand_overdue(number));
+        for number in running {
+            self.errand_overdue(number);
+        }
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,85 +11,23 @@ use rustix::fs::inotify;
 
 use super::cgroup::Domain;
 use super::complaints::Complaints;
+use super::config::{Drained, HostConfig, HostError, Recorded};
 use super::errand::Errand;
 use super::log::Logs;
 use super::look::Scan;
 use super::place::Sockets;
-use super::service::{Run, Said, Service};
+use super::service::Service;
 use super::spawner::Spawner;
 use super::sys;
 use super::timer::{Due, Timer};
 use crate::desired::Launch;
-use crate::model::{Identity, Incarnation, Name};
+use crate::model::{Incarnation, Name};
 use crate::plan::{Event, Seen, Step};
 
 /// Output read from all services in one drain; more waits for the next, so that a flood does not hold a turn up.
 const OUTPUT_A_DRAIN: usize = 1 << 20;
 /// How long a spawner may be silent before another one is added.
 const STALL: Duration = Duration::from_secs(1);
-
-/// How a host works.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HostConfig {
-    /// For pipes and sockets; on a tmpfs, kept from agent to agent.
-    pub runtime_dir: PathBuf,
-    /// For the services' own output, a file each.
-    pub log_dir: PathBuf,
-    /// Bytes after which a log file is rotated; zero for never.
-    pub rotate_size: u64,
-    /// Rotated files that are kept.
-    pub keep: u32,
-    /// Tells this agent's services from those of another agent on the machine: `[A-Za-z0-9_.-]`, at most 64.
-    pub instance: String,
-    /// Whether cgroups are used where they may be.
-    pub cgroups: bool,
-    /// Whether this process takes in orphans and reads their exit status. True in the agent, which has no other
-    /// children; false in a process that starts some by other means.
-    pub orphans: bool,
-}
-
-/// Why there is no host.
-#[derive(Debug, thiserror::Error)]
-pub enum HostError {
-    /// A folder cannot be made.
-    #[error("the folder {path} cannot be made; choose another or make it writable")]
-    Folder {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The kernel refuses something that nothing works without.
-    #[error("the kernel gives no {what}; Linux 5.9 or later is needed")]
-    Kernel {
-        /// What.
-        what: &'static str,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Characters that cannot be part of a file name and a marker.
-    #[error("the instance name `{0}` must be 1 to 64 characters of A-Z a-z 0-9 _ . -")]
-    Instance(String),
-}
-
-/// What the ledger remembers of a life, for a look. It must be of this boot: the caller compares boot ids.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Recorded {
-    /// The last one begun.
-    pub incarnation: Incarnation,
-    /// Its main process; none when the agent was killed before it could write that down.
-    pub identity: Option<Identity>,
-}
-
-/// Whether everything was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Drained {
-    /// Nothing is left; wait for the descriptor.
-    Dry,
-    /// There is more (a service floods its output): drain again on the next turn without waiting.
-    More,
-}
 
 /// What a descriptor in the nested epoll stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,8 +100,8 @@ pub struct Host {
     pub(super) domain: Option<Domain>,
     pub(super) inotify: Option<OwnedFd>,
     pub(super) services: Vec<Service>,
-    names: HashMap<Name, u32>,
-    free: Vec<u32>,
+    pub(super) names: HashMap<Name, u32>,
+    pub(super) free: Vec<u32>,
     pub(super) errands: Vec<Option<Errand>>,
     pub(super) errand_number: u64,
     pub(super) logs: Logs,
@@ -389,21 +326,18 @@ impl Host {
     }
 
     /// The place of a service, made where it is new.
-    fn slot(&mut self, name: &Name, launch: &Arc<Launch>) -> u32 {
+    pub(super) fn slot(&mut self, name: &Name, launch: &Arc<Launch>) -> u32 {
         if let Some(slot) = self.names.get(name) {
             self.services[*slot as usize].launch = Arc::clone(launch);
             return *slot;
         }
         let service = Service::new(Arc::clone(name), Arc::clone(launch));
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.services[slot as usize] = service;
-                slot
-            }
-            None => {
-                self.services.push(service);
-                u32::try_from(self.services.len() - 1).unwrap_or(u32::MAX)
-            }
+        let slot = if let Some(slot) = self.free.pop() {
+            self.services[slot as usize] = service;
+            slot
+        } else {
+            self.services.push(service);
+            u32::try_from(self.services.len() - 1).unwrap_or(u32::MAX)
         };
         self.names.insert(Arc::clone(name), slot);
         slot
@@ -463,73 +397,6 @@ impl Host {
         let Self { services, buffer, logs, complaints, .. } = self;
         let service = &mut services[slot as usize];
         service.capture.as_mut().map_or(0, |c| c.pump(&service.name, service.launch.output, buffer, logs, complaints))
-    }
-
-    /// The service is known to be ready by other means (a probe): its pid file is watched no longer.
-    pub fn settled(&mut self, name: &str) {
-        if let Some(slot) = self.names.get(name).copied() {
-            let service = self.service_mut(slot);
-            service.ready = true;
-            service.watch = None;
-        }
-    }
-
-    /// Replaces the declaration of a service that goes on, for what applies live (output, reload, stop signal).
-    pub fn update(&mut self, name: &Name, launch: &Arc<Launch>) {
-        if self.names.contains_key(name) {
-            self.slot(name, launch);
-        }
-    }
-
-    /// Forgets a service that was removed; false (and nothing happens) while anything of it lives or is under way.
-    pub fn forget(&mut self, name: &str) -> bool {
-        let Some(slot) = self.names.get(name).copied() else { return true };
-        let idle = matches!(self.service(slot).run, Run::Unknown | Run::Absent);
-        if !idle || self.errands.iter().flatten().any(|errand| errand.slot == slot) {
-            return false;
-        }
-        self.names.remove(name);
-        let empty = Service::new(Name::from(""), Arc::new(Launch::default()));
-        let old = std::mem::replace(self.service_mut(slot), empty);
-        for path in [old.capture.as_ref().map(|c| c.path()), old.mailbox.as_ref().map(|m| m.path())] {
-            // Gone already is as good.
-            let _ = path.map(std::fs::remove_file);
-        }
-        if let Some(domain) = &self.domain {
-            domain.remove(name);
-        }
-        self.free.push(slot);
-        true
-    }
-
-    /// The last lines a service wrote, oldest first: at most 20 and 4 KiB.
-    pub fn last_lines(&self, name: &str) -> Vec<String> {
-        self.known(name).and_then(|s| s.capture.as_ref()).map(|c| c.last_lines()).unwrap_or_default()
-    }
-
-    /// What a service said of itself in its present life.
-    pub fn said(&self, name: &str) -> Option<&Said> {
-        self.known(name)?.said.as_deref()
-    }
-
-    /// Its main process, where one is known to live.
-    pub fn main(&self, name: &str) -> Option<Identity> {
-        self.known(name)?.main().map(|main| main.identity)
-    }
-
-    /// What could not be done and a person should know, each thing once; taken by the call.
-    pub fn complaints(&mut self) -> Vec<String> {
-        self.complaints.take()
-    }
-
-    /// Opens every log file anew with the next line: somebody moved them.
-    pub fn reopen(&mut self) {
-        self.services.iter_mut().filter_map(|s| s.capture.as_mut()).for_each(|c| c.reopen());
-    }
-
-    /// New bounds for the log files: bytes (zero for no rotation) and old files kept.
-    pub fn bound_logs(&mut self, rotate_size: u64, keep: u32) {
-        self.logs.bound(rotate_size, keep);
     }
 }
 

@@ -4,14 +4,14 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use rustix::fs::inotify;
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, WaitIdStatus};
 
+use super::birth::Born;
 use super::capture::Capture;
 use super::host::{Host, Source};
 use super::notify::Mailbox;
 use super::order::{Order, Purpose};
-use super::service::{Left, Main, Run, Watch};
+use super::service::{Main, Run, Watch};
 use super::spawner::{Done, Job, Newborn};
 use super::timer::Due;
 use super::{place, proc, sys};
@@ -198,7 +198,7 @@ impl Host {
         self.begin_readiness(slot);
     }
 
-    fn complain_of(&mut self, slot: u32, born: &sys::Born, limits: &[&'static str]) {
+    fn complain_of(&mut self, slot: u32, born: &Born, limits: &[&'static str]) {
         let name = self.service(slot).name.clone();
         if let Some(errno) = born.cgroup_errno {
             let why = super::words::message(errno);
@@ -232,7 +232,11 @@ impl Host {
             return false;
         }
         self.drop_main(slot);
-        self.service_mut(slot).run = Run::Alive(Main { identity, pidfd, starter });
+        let service = self.service_mut(slot);
+        service.run = Run::Alive(Main { identity, pidfd, starter });
+        // Every session of a service was begun in it, since its first process begins one; a daemon may have begun
+        // another.
+        service.session = proc::stat(identity.pid).map_or(service.session, |stat| stat.session);
         self.listen_to_main(slot);
         true
     }
@@ -283,7 +287,7 @@ impl Host {
     }
 
     /// Reads what a main process wrote last, within bounds, so that it is there when its end is reported.
-    fn last_words(&mut self, slot: u32) {
+    pub(super) fn last_words(&mut self, slot: u32) {
         for _ in 0..16 {
             if self.pump(slot) == 0 {
                 break;
@@ -294,160 +298,5 @@ impl Host {
         if let Some(capture) = &mut service.capture {
             capture.finish(&service.name, service.launch.output, logs, complaints);
         }
-    }
-
-    /// Whether a process is of this service's present life, by its session or its marker. Not asked in a cgroup.
-    pub(super) fn attributed(&self, slot: u32, pid: i32, stat: &proc::Stat) -> bool {
-        let service = self.service(slot);
-        if !stat.alive() || stat.started < service.since || u32::try_from(pid) == Ok(std::process::id()) {
-            return false;
-        }
-        if service.session != 0 && (stat.session == service.session || stat.group == service.session) {
-            return true;
-        }
-        proc::marker(pid).is_some_and(|(instance, name, life)| {
-            instance == self.config.instance && *name == *service.name && life == service.life
-        })
-    }
-
-    /// What lives of a service beside its main process, where no cgroup tells.
-    ///
-    /// Whatever loses its parent becomes our child, so for a life that we began the list of our orphans is enough: a
-    /// process that is not in it has a living parent, which is in it or is the main process.
-    pub(super) fn survivors(&self, slot: u32) -> Vec<Identity> {
-        let service = self.service(slot);
-        if service.in_cgroup {
-            return Vec::new();
-        }
-        let orphans = if self.config.orphans && !service.adopted { proc::orphans() } else { None };
-        self.of_service(slot, orphans.unwrap_or_else(proc::everyone))
-    }
-
-    /// Those of these processes that are the service's, its main process excepted.
-    pub(super) fn of_service(&self, slot: u32, pids: Vec<i32>) -> Vec<Identity> {
-        let main = self.service(slot).main().map(|main| main.identity.pid);
-        pids.into_iter()
-            .filter(|pid| Some(*pid) != main)
-            .filter_map(|pid| {
-                let stat = proc::stat(pid)?;
-                self.attributed(slot, pid, &stat).then_some(Identity { pid, started: stat.started })
-            })
-            .collect()
-    }
-
-    /// Waits for the end of what a dead main process left, or reports that there is nothing.
-    pub(super) fn watch_left(&mut self, slot: u32, left: Vec<Identity>) {
-        if self.service(slot).in_cgroup {
-            return self.watch_cgroup(slot);
-        }
-        if left.is_empty() {
-            return self.emptied(slot);
-        }
-        let mut unwatched = false;
-        for identity in left {
-            let opened = Pid::from_raw(identity.pid)
-                .and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok())
-                .filter(|pidfd| self.listen(pidfd.as_fd(), Source::Left(slot)).is_ok());
-            match opened {
-                Some(pidfd) => self.service_mut(slot).left.push(Left { identity, pidfd }),
-                None => unwatched = true,
-            }
-        }
-        if unwatched {
-            let life = self.service(slot).life;
-            self.timer.after(Duration::from_millis(200), Due::Left(slot, life));
-        }
-    }
-
-    fn watch_cgroup(&mut self, slot: u32) {
-        let Some(domain) = &self.domain else { return };
-        let service = &self.services[slot as usize];
-        if !domain.populated(&service.name) {
-            return self.emptied(slot);
-        }
-        let events = domain.events(&service.name);
-        let watch =
-            self.inotify.as_ref().and_then(|i| inotify::add_watch(i, &events, inotify::WatchFlags::MODIFY).ok());
-        // Asked again after the watch stands: it may have become empty in between.
-        let populated = domain.populated(&service.name);
-        if watch.is_none() {
-            let life = service.life;
-            self.timer.after(Duration::from_millis(200), Due::Left(slot, life));
-        }
-        self.service_mut(slot).cgroup_watch = watch;
-        if !populated {
-            self.emptied(slot);
-        }
-    }
-
-    /// Some watched cgroup changed.
-    pub(super) fn cgroups_changed(&mut self) {
-        let Some(inotify) = &self.inotify else { return };
-        let mut space = [std::mem::MaybeUninit::uninit(); 1024];
-        let mut reader = inotify::Reader::new(inotify.as_fd(), &mut space);
-        let mut changed = Vec::new();
-        while let Ok(event) = reader.next() {
-            changed.push(event.wd());
-        }
-        for slot in 0..u32::try_from(self.services.len()).unwrap_or(u32::MAX) {
-            if self.service(slot).cgroup_watch.is_some_and(|watch| changed.contains(&watch)) {
-                self.whether_empty(slot);
-            }
-        }
-    }
-
-    /// Processes of a dead life have ended.
-    pub(super) fn left_ended(&mut self, slot: u32) {
-        let left = std::mem::take(&mut self.service_mut(slot).left);
-        for one in left {
-            if ended(one.pidfd.as_fd()) {
-                bury(one.pidfd.as_fd());
-                self.ignore(one.pidfd.as_fd());
-            } else {
-                self.service_mut(slot).left.push(one);
-            }
-        }
-        if self.service(slot).left.is_empty() {
-            self.whether_empty(slot);
-        }
-    }
-
-    /// Asks anew whether anything is left of a life without a main process.
-    pub(super) fn whether_empty(&mut self, slot: u32) {
-        match self.service(slot).run {
-            Run::Detached | Run::Remains => {}
-            Run::Unknown | Run::Absent | Run::Spawning { .. } | Run::Alive(_) => return,
-        }
-        if self.service(slot).in_cgroup {
-            if self.domain.as_ref().is_some_and(|d| !d.populated(&self.service(slot).name)) {
-                self.emptied(slot);
-            } else if self.service(slot).cgroup_watch.is_none() {
-                self.watch_cgroup(slot);
-            }
-        } else if self.service(slot).left.is_empty() {
-            let left = self.survivors(slot);
-            self.watch_left(slot, left);
-        }
-    }
-
-    fn emptied(&mut self, slot: u32) {
-        let incarnation = self.service(slot).life;
-        match self.service(slot).run {
-            Run::Detached => {
-                self.end_readiness(slot);
-                self.see(slot, Seen::Exited { incarnation, exit: Exit::Code(0) });
-            }
-            Run::Remains => {}
-            Run::Unknown | Run::Absent | Run::Spawning { .. } | Run::Alive(_) => return,
-        }
-        let service = self.service_mut(slot);
-        service.run = Run::Absent;
-        service.watch = None;
-        let watch = service.cgroup_watch.take();
-        if let (Some(watch), Some(inotify)) = (watch, &self.inotify) {
-            let _ = inotify::remove_watch(inotify, watch);
-        }
-        self.last_words(slot);
-        self.see(slot, Seen::Emptied { incarnation });
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::account::Account;
-use super::host::{Host, Recorded};
+use super::config::Recorded;
+use super::host::Host;
 use super::place::{self, Sockets, Standing};
 use super::proc::{self, Stat};
 use super::service::Run;
@@ -54,14 +55,13 @@ impl Host {
         service.adopted = true;
         service.in_cgroup = in_cgroup;
         let main = recorded_main.map(|identity| (identity, false)).or_else(|| self.main_among(slot, &all, recorded));
-        match main.filter(|(identity, starter)| self.take_main(slot, *identity, *starter)) {
-            Some((identity, _)) => self.adopt(slot, life, identity),
-            None => {
-                self.service_mut(slot).run = Run::Remains;
-                self.see(slot, Seen::Found(Found::Remains { incarnation: life }));
-                let left = all.iter().map(|c| c.identity).collect();
-                self.watch_left(slot, left);
-            }
+        if let Some((identity, _)) = main.filter(|(identity, starter)| self.take_main(slot, *identity, *starter)) {
+            self.adopt(slot, life, identity);
+        } else {
+            self.service_mut(slot).run = Run::Remains;
+            self.see(slot, Seen::Found(Found::Remains { incarnation: life }));
+            let left = all.iter().map(|c| c.identity).collect();
+            self.watch_left(slot, left);
         }
     }
 
@@ -127,8 +127,7 @@ impl Host {
         let name = Arc::clone(&self.service(slot).name);
         let in_cgroup = self.domain.as_ref().is_some_and(|domain| domain.holds(&name, identity.pid));
         let service = self.service_mut(slot);
-        // A session that another program began (a shell that started both of us) is no proof.
-        service.session = if session == identity.pid { session } else { 0 };
+        service.session = session;
         service.since = identity.started;
         service.in_cgroup = in_cgroup;
         let notify = service.launch.readiness == Readiness::Notify;

@@ -19,11 +19,14 @@
 //! meanwhile is lost with its pipe, and so is what it said on its notify socket.
 
 mod account;
+mod birth;
 mod capture;
 mod cgroup;
 mod complaints;
+mod config;
 mod errand;
 mod host;
+mod left;
 mod life;
 mod log;
 mod look;
@@ -31,6 +34,7 @@ mod notify;
 mod order;
 mod place;
 mod proc;
+mod queries;
 mod ready;
 mod reap;
 mod service;
@@ -40,5 +44,6 @@ mod sys;
 mod timer;
 mod words;
 
-pub use host::{Drained, Host, HostConfig, HostError, Recorded};
+pub use config::{Drained, HostConfig, HostError, Recorded};
+pub use host::Host;
 pub use service::Said;

@@ -5,8 +5,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::account::Account;
+use super::birth::{Birth, Limit};
 use super::proc::MARKER;
-use super::sys::{Birth, Limit};
 use crate::desired::{Launch, Limits};
 
 /// Where programs without a slash are looked for, and what a service finds in `PATH` (as systemd and Debian have it).

@@ -141,7 +141,7 @@ fn owner(inode: u64) -> String {
 }
 
 /// Addresses are hexadecimal in the machine's byte order, one word of 32 bits at a time; state 0A is LISTEN
-/// (proc_net(5)).
+/// (`proc_net(5)`).
 fn parse_tcp(text: &str) -> Vec<Listening> {
     text.lines()
         .skip(1)

@@ -11,7 +11,7 @@ use crate::model::{Identity, Incarnation};
 /// The environment variable that marks every process of a service: `<instance>/<name>/<incarnation>`.
 pub(super) const MARKER: &str = "MAILWARD_SERVICE";
 
-/// What /proc/PID/stat says, as far as it is needed (proc_pid_stat(5)).
+/// What /proc/PID/stat says, as far as it is needed (`proc_pid_stat(5)`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stat {
     /// `R`, `S`, `D`, `Z`, ...
@@ -69,7 +69,7 @@ pub(super) fn marker(pid: i32) -> Option<(String, String, Incarnation)> {
     let mut environ = Vec::new();
     // 256 KiB bounds what a hostile environment costs.
     File::open(format!("/proc/{pid}/environ")).ok()?.take(256 * 1024).read_to_end(&mut environ).ok()?;
-    environ.split(|b| *b == 0).find_map(|entry| parse_marker(entry))
+    environ.split(|b| *b == 0).find_map(parse_marker)
 }
 
 fn parse_marker(entry: &[u8]) -> Option<(String, String, Incarnation)> {

@@ -29,12 +29,11 @@ impl Host {
         let launch = self.service(slot).launch.clone();
         match &launch.readiness {
             Readiness::Immediate => self.ready(slot),
-            Readiness::PidFile => self.look_at_pid_file(slot),
             Readiness::Command(_) => {
                 self.ask_whether_ready(slot);
                 self.look_at_pid_file(slot);
             }
-            Readiness::Notify | Readiness::Probe => self.look_at_pid_file(slot),
+            Readiness::PidFile | Readiness::Notify | Readiness::Probe => self.look_at_pid_file(slot),
         }
     }
 
@@ -77,13 +76,15 @@ impl Host {
             }
             (Run::Detached, _) => {
                 let found = file.and_then(|f| Some((proc::identity(f.pid)?, f)));
-                if let Some((identity, file)) = found.filter(|(identity, _)| self.is_ours(slot, *identity)) {
-                    if self.take_main(slot, identity, false) {
-                        let incarnation = self.service(slot).life;
-                        self.see(slot, Seen::MainIs { incarnation, identity });
-                        self.stop_watching_left(slot);
-                        self.settle(slot, &file);
-                    }
+                if let Some((identity, file)) = found.filter(|(identity, _)| self.is_ours(slot, *identity))
+                    && self.take_main(slot, identity, false)
+                {
+                    let incarnation = self.service(slot).life;
+                    self.see(slot, Seen::MainIs { incarnation, identity });
+                    self.stop_watching_left(slot);
+                    self.settle(slot, &file);
+                } else if !self.service(slot).in_cgroup {
+                    self.whether_empty(slot);
                 }
             }
             (Run::Alive(main), true) => {
@@ -131,8 +132,10 @@ impl Host {
     fn stop_watching_left(&mut self, slot: u32) {
         use std::os::fd::AsFd;
         let left = std::mem::take(&mut self.service_mut(slot).left);
-        left.iter().for_each(|one| self.ignore(one.pidfd.as_fd()));
-        self.service_mut(slot).cgroup_watch = None;
+        for one in &left {
+            self.ignore(one.pidfd.as_fd());
+        }
+        self.unwatch_cgroup(slot);
     }
 
     /// Whether a process that a pid file or `MAINPID` names is the service's.
@@ -239,17 +242,17 @@ impl Host {
         if self.service(slot).main().is_none_or(|main| main.identity.pid == pid) {
             return;
         }
-        if let Some(identity) = proc::identity(pid).filter(|identity| self.is_ours(slot, *identity)) {
-            if self.take_main(slot, identity, false) {
-                let incarnation = self.service(slot).life;
-                self.see(slot, Seen::MainIs { incarnation, identity });
-            }
+        if let Some(identity) = proc::identity(pid).filter(|identity| self.is_ours(slot, *identity))
+            && self.take_main(slot, identity, false)
+        {
+            let incarnation = self.service(slot).life;
+            self.see(slot, Seen::MainIs { incarnation, identity });
         }
     }
 
     /// Waits again for the readiness of an adopted life, by the means that still work.
     pub(super) fn resume_readiness(&mut self, slot: u32) {
-        let until = timer::now().plus(Duration::from_secs(60));
+        let until = timer::now().plus(Duration::from_mins(1));
         self.service_mut(slot).watch = Some(Box::new(Watch { until, wait: Duration::ZERO }));
         self.begin_readiness(slot);
     }

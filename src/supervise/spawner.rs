@@ -11,6 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Pid, PidfdFlags};
 
+use super::birth::Born;
 use super::order::{About, Order};
 use super::{proc, sys, words};
 use crate::model::Identity;
@@ -33,7 +34,7 @@ pub(super) struct Newborn {
     /// Readable when it ends.
     pub(super) pidfd: OwnedFd,
     /// What it could not be given.
-    pub(super) born: sys::Born,
+    pub(super) born: Born,
     /// Names for the limits among it.
     pub(super) about: About,
 }
@@ -159,11 +160,7 @@ fn work(shared: &Shared, announced: &AtomicI32) {
     }
 }
 
-fn make(
-    order: &Order,
-    stack: &mut sys::Stack,
-    announced: &AtomicI32,
-) -> Result<(Identity, OwnedFd, sys::Born), String> {
+fn make(order: &Order, stack: &mut sys::Stack, announced: &AtomicI32) -> Result<(Identity, OwnedFd, Born), String> {
     let born = sys::spawn(&order.birth, stack, announced).map_err(|failure| words::explain(order, failure))?;
     let pid = Pid::from_raw(born.pid).ok_or("the kernel gave no pid")?;
     let proven = || {

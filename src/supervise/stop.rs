@@ -101,10 +101,10 @@ impl Host {
         if let Some(main) = service.main() {
             let _ = rustix::process::pidfd_send_signal(main.pidfd.as_fd(), Number::KILL);
         }
-        if let (true, Some(domain)) = (service.in_cgroup, &self.domain) {
-            if domain.kill(&service.name) {
-                return;
-            }
+        if let (true, Some(domain)) = (service.in_cgroup, &self.domain)
+            && domain.kill(&service.name)
+        {
+            return;
         }
         let mut killed = BTreeSet::new();
         for _ in 0..ROUNDS {

@@ -8,98 +8,8 @@ use std::ffi::{CStr, CString, c_char, c_int, c_long, c_void};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 
+use super::birth::{Birth, Born, Limit, Stage, Stillborn};
 use crate::model::Exit;
-
-/// User, group and supplementary groups a child takes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Ids {
-    /// User id.
-    pub(super) uid: u32,
-    /// Group id.
-    pub(super) gid: u32,
-    /// Supplementary groups, the primary one included.
-    pub(super) groups: Vec<u32>,
-}
-
-/// One resource limit: which, and how much for both the soft and the hard limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Limit {
-    /// `RLIMIT_*`.
-    pub(super) resource: u32,
-    /// New value.
-    pub(super) value: u64,
-}
-
-/// Everything the child does between clone and exec, prepared by the parent: it must not allocate, because it runs in
-/// the parent's memory.
-#[derive(Debug)]
-pub(super) struct Birth {
-    /// Paths to execute, tried in order (the directories of PATH, or one path).
-    pub(super) candidates: Vec<CString>,
-    /// Arguments, the program's name first.
-    pub(super) argv: Vec<CString>,
-    /// Environment, `NAME=value` each.
-    pub(super) envp: Vec<CString>,
-    /// Working directory.
-    pub(super) directory: CString,
-    /// FIFO that becomes standard output and error.
-    pub(super) output: CString,
-    /// `cgroup.procs` of the cgroup to join.
-    pub(super) cgroup: Option<CString>,
-    /// Ids to take; none keeps the agent's.
-    pub(super) ids: Option<Ids>,
-    /// Limits to set.
-    pub(super) limits: Vec<Limit>,
-    /// Whether the agent protects itself from the kernel's out-of-memory killer; the child must not inherit that.
-    pub(super) forgive_oom: bool,
-}
-
-/// Where a child failed before it became the program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// No process could be made.
-    Clone,
-    /// The descriptor table could not be left behind.
-    Descriptors,
-    /// `/dev/null` could not be opened.
-    Null,
-    /// The output FIFO could not be opened.
-    Output,
-    /// No session of its own.
-    Session,
-    /// The groups could not be taken.
-    Groups,
-    /// The group could not be taken.
-    Group,
-    /// The user could not be taken.
-    User,
-    /// The working directory could not be entered.
-    Directory,
-    /// No candidate could be executed.
-    Exec,
-}
-
-/// A failed birth; nothing of it is left, the child is reaped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stillborn {
-    /// Where.
-    pub(super) stage: Stage,
-    /// The kernel's error number.
-    pub(super) errno: i32,
-    /// Which candidate the number is about.
-    pub(super) candidate: usize,
-}
-
-/// A child that became its program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Born {
-    /// Its pid; also its session and process group.
-    pub(super) pid: i32,
-    /// Why it could not enter its cgroup, if it could not.
-    pub(super) cgroup_errno: Option<i32>,
-    /// One bit for each limit (by index) whose hard limit could not be raised.
-    pub(super) short_limits: u8,
-}
 
 /// Memory for the child to run on until it executes. Never touched before use, so it costs a page or two.
 pub(super) struct Stack(Vec<u8>);
@@ -200,36 +110,38 @@ extern "C" fn child(arg: *mut c_void) -> c_int {
     unsafe {
         leave_descriptors(slate);
         let birth = slate.birth;
-        let at = libc::AT_FDCWD as c_long;
-        if libc::syscall(libc::SYS_openat, at, c"/dev/null".as_ptr(), libc::O_RDONLY as c_long, 0 as c_long) < 0 {
+        let at = c_long::from(libc::AT_FDCWD);
+        if libc::syscall(libc::SYS_openat, at, c"/dev/null".as_ptr(), c_long::from(libc::O_RDONLY), 0 as c_long) < 0 {
             fail(slate, Stage::Null);
         }
         // Read and write: the child is then its own reader, so that a killed agent means no SIGPIPE.
-        let both = (libc::O_RDWR | libc::O_NOCTTY) as c_long;
+        let both = c_long::from(libc::O_RDWR | libc::O_NOCTTY);
         if libc::syscall(libc::SYS_openat, at, birth.output.as_ptr(), both, 0 as c_long) < 0
             || libc::syscall(libc::SYS_dup, 1 as c_long) < 0
         {
             fail(slate, Stage::Output);
         }
-        if let Some(procs) = &birth.cgroup {
-            if !write_file(procs, b"0") {
-                slate.cgroup_errno = errno();
-            }
+        if let Some(procs) = &birth.cgroup
+            && !write_file(procs, b"0")
+        {
+            slate.cgroup_errno = errno();
         }
         if libc::syscall(libc::SYS_setsid) < 0 {
             fail(slate, Stage::Session);
         }
-        for (bit, limit) in birth.limits.iter().enumerate() {
+        let mut bit = 1u8;
+        for limit in &birth.limits {
             if !set_limit(*limit) {
-                slate.short_limits |= 1u8.unbounded_shl(u32::from(bit as u8));
+                slate.short_limits |= bit;
             }
+            bit = bit.wrapping_shl(1);
         }
         if birth.forgive_oom {
             // Raising is always allowed; a failure leaves a child that is as protected as the agent.
             write_file(c"/proc/self/oom_score_adj", b"0");
         }
         if let Some(ids) = &birth.ids {
-            let count = ids.groups.len() as c_long;
+            let count = ids.groups.len();
             // Raw calls change this process alone; the C library's would reach for the agent's other threads.
             if libc::syscall(libc::SYS_setgroups, count, ids.groups.as_ptr()) < 0 {
                 fail(slate, Stage::Groups);
@@ -290,8 +202,8 @@ unsafe fn leave_descriptors(slate: &mut Slate<'_>) {
 unsafe fn write_file(path: &CStr, bytes: &[u8]) -> bool {
     // SAFETY: path and bytes are valid for the call.
     unsafe {
-        let flags = (libc::O_WRONLY | libc::O_CLOEXEC) as c_long;
-        let file = libc::syscall(libc::SYS_openat, libc::AT_FDCWD as c_long, path.as_ptr(), flags, 0 as c_long);
+        let flags = c_long::from(libc::O_WRONLY | libc::O_CLOEXEC);
+        let file = libc::syscall(libc::SYS_openat, c_long::from(libc::AT_FDCWD), path.as_ptr(), flags, 0 as c_long);
         if file < 0 {
             return false;
         }
@@ -336,7 +248,13 @@ unsafe fn reset_signals() {
             signal = signal.wrapping_add(1);
         }
         let empty = 0u64;
-        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK as c_long, &raw const empty, nothing, 8 as c_long);
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            c_long::from(libc::SIG_SETMASK),
+            &raw const empty,
+            nothing,
+            8 as c_long,
+        );
     }
 }
 
@@ -464,13 +382,15 @@ pub(super) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Option<Recei
             let size = (*header).cmsg_len as usize - libc::CMSG_LEN(0) as usize;
             match ((*header).cmsg_level, (*header).cmsg_type) {
                 (libc::SOL_SOCKET, libc::SCM_CREDENTIALS) if size >= size_of::<libc::ucred>() => {
-                    let sender = payload.cast::<libc::ucred>().read_unaligned();
-                    received.pid = sender.pid;
-                    received.uid = sender.uid;
+                    // pid, uid and gid, four bytes each (unix(7)).
+                    let [pid, uid, _] = payload.cast::<[[u8; 4]; 3]>().read();
+                    received.pid = i32::from_ne_bytes(pid);
+                    received.uid = u32::from_ne_bytes(uid);
                 }
                 (libc::SOL_SOCKET, libc::SCM_RIGHTS) => {
                     for index in 0..size / size_of::<c_int>() {
-                        libc::close(payload.cast::<c_int>().add(index).read_unaligned());
+                        let bytes = payload.add(index * size_of::<c_int>()).cast::<[u8; 4]>().read();
+                        libc::close(c_int::from_ne_bytes(bytes));
                     }
                 }
                 _ => {}

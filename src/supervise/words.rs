@@ -9,8 +9,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use super::birth::{Stage, Stillborn};
 use super::order::Order;
-use super::sys::{Stage, Stillborn};
 
 /// One sentence: what could not be done, why, what to do.
 pub(super) fn explain(order: &Order, failure: Stillborn) -> String {

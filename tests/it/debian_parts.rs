@@ -70,7 +70,11 @@ fn message_goes_through(smtp: u16, imap: u16, subject: &str) {
     assert!(stranger.is_err(), "a stranger's mail is refused at the door");
 }
 
+/// The document is valid, and every checker in it passes.
 fn checks_pass(document: &DocumentText) {
+    let read = mailward::document::read(document.to_string().as_bytes(), "debian");
+    let noted = read.diagnostics.iter().all(|found| found.severity == mailward::document::Severity::Note);
+    assert!(noted, "{:?}", read.diagnostics);
     for service in &document.services {
         let Some((_, check)) = service.fields.iter().find(|(name, _)| *name == "check") else { continue };
         let words = check.trim_start_matches("{command: [").trim_end_matches("]}").replace('"', "");

@@ -12,7 +12,7 @@ use mailward::demo::ServiceText;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// More than any of this ever takes on a machine that works.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The `mailward` binary.
 pub(crate) fn program() -> &'static Path {

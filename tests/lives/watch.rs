@@ -97,7 +97,10 @@ impl Watch {
                 let key = (name.to_owned(), *incarnation);
                 match rung {
                     Rung::Ask(_) => {
-                        self.asked.insert(key, now.boot);
+                        let asked = self.asked.entry(key).or_insert(now.boot);
+                        if todo.reason == Reason::SignalAgain {
+                            *asked = now.boot;
+                        }
                         if self.stopped.contains(name) {
                             for dependent in &service.dependents {
                                 let dependent = &desired.service(*dependent).name;

@@ -1,6 +1,7 @@
 //! Readiness: `sd_notify`, pid files and commands.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 
 use mailward::desired::{Launch, Readiness};
@@ -88,7 +89,6 @@ fn a_service_of_another_user_reaches_its_socket_and_nobody_else_does() {
         launch.command[0] = exe.to_str().unwrap().to_owned();
         stage.start("store", &launch, 1);
         stage.ready("store");
-        use std::os::unix::fs::MetadataExt;
         let about = fs::metadata(stage.path("run/notify/store")).unwrap();
         assert_eq!((about.uid(), about.mode() & 0o777), (65534, 0o600));
     });
@@ -116,6 +116,21 @@ fn r07_with_a_pid_file_the_starters_exit_is_none_and_the_main_process_is_the_fil
             _ => None,
         });
         assert_ne!(main.pid, starter.pid);
+        stage.ready("daemon");
+        stage.ask("daemon", &launch, 1);
+        assert_eq!(stage.exit("daemon"), Exit::Signal(15));
+        stage.empty("daemon");
+    });
+}
+
+#[test]
+fn r07_a_daemon_that_forks_twice_and_leaves_no_trace_is_found_by_its_pid_file() {
+    with_and_without_cgroups(|stage| {
+        let script = "env -i PIDFILE=$PIDFILE setsid sh -c \
+                      '(sh -c \"head -c 10000000 /dev/zero > /dev/null; echo \\$\\$ > $PIDFILE; exec sleep 1000\" &) ; exit 0' \
+                      & exit 0";
+        let launch = daemon(stage, script);
+        stage.start("daemon", &launch, 1);
         stage.ready("daemon");
         stage.ask("daemon", &launch, 1);
         assert_eq!(stage.exit("daemon"), Exit::Signal(15));

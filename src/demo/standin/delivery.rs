@@ -14,7 +14,7 @@ use super::place::Place;
 use super::queue;
 use super::server::Server;
 use super::term::Term;
-use super::{StandInError, complain, say};
+use super::{StandInError, chain, complain, say};
 use crate::demo::Address;
 use crate::demo::client::{ClientError, Hello, hand_over};
 
@@ -23,7 +23,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// One whole delivery.
 const LIMIT: Duration = Duration::from_secs(30);
 
-pub(super) fn serve(options: &Options, place: &Arc<Place>, term: &Term) -> Result<(), StandInError> {
+pub(super) fn serve(options: &Options, place: &Arc<Place>, term: &mut Term) -> Result<(), StandInError> {
     let to = options.to.clone().unwrap_or_else(|| Address::Unix(place.lmtp_socket()));
     let (wake, woken) = sync_channel(1);
     let server = Server::start(&options.listen, "", move |_, _| {
@@ -53,7 +53,7 @@ fn work(queue: &Path, to: &Address, woken: &Receiver<()>) {
             }
             Err(error) => {
                 if !complained {
-                    complain(&format!("delivery stand-in: mail waits: {error}"));
+                    complain(&format!("delivery stand-in: mail waits: {}", chain(&error)));
                 }
                 complained = true;
                 true
@@ -70,9 +70,9 @@ fn work(queue: &Path, to: &Address, woken: &Receiver<()>) {
 /// Why something still waits.
 #[derive(Debug, thiserror::Error)]
 enum Waits {
-    #[error("the queue cannot be read: {0}")]
+    #[error("the queue cannot be used")]
     Queue(#[from] std::io::Error),
-    #[error("the store cannot be reached: {0}")]
+    #[error("the store did not take it")]
     Store(#[from] ClientError),
     #[error("the store said `{0}`")]
     Said(String),

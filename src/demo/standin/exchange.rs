@@ -21,7 +21,7 @@ const STOPPING: &[u8] = b"421 4.3.2 the server is stopping\r\n";
 /// The delivery is on this machine; when it does not take the call at once it is not there.
 const WAKE_LIMIT: Duration = Duration::from_millis(500);
 
-pub(super) fn serve_smtp(options: &Options, place: &Arc<Place>, term: &Term) -> Result<(), StandInError> {
+pub(super) fn serve_smtp(options: &Options, place: &Arc<Place>, term: &mut Term) -> Result<(), StandInError> {
     if options.listen.is_empty() {
         return Err(StandInError::Missing("listen"));
     }
@@ -49,7 +49,7 @@ pub(super) fn serve_smtp(options: &Options, place: &Arc<Place>, term: &Term) -> 
     Ok(())
 }
 
-pub(super) fn serve_lmtp(options: &Options, place: &Arc<Place>, term: &Term) -> Result<(), StandInError> {
+pub(super) fn serve_lmtp(options: &Options, place: &Arc<Place>, term: &mut Term) -> Result<(), StandInError> {
     if options.listen.is_empty() {
         return Err(StandInError::Missing("listen"));
     }
@@ -69,7 +69,7 @@ pub(super) fn lmtp_server(addresses: &[Address], place: &Arc<Place>) -> Result<S
     })
 }
 
-fn run(server: Server, options: &Options, term: &Term) {
+fn run(server: Server, options: &Options, term: &mut Term) {
     let word = options.kind.word();
     let addresses: Vec<String> = options.listen.iter().map(Address::to_string).collect();
     say(&format!("{word} stand-in: listening on {}", addresses.join(", ")));

@@ -22,7 +22,7 @@ const HEAD_MAX: usize = 100;
 /// Messages shown of one user, the newest.
 const SHOWN_MAX: usize = 100;
 
-pub(super) fn serve(options: &Options, place: &Arc<Place>, term: &Term) -> Result<(), StandInError> {
+pub(super) fn serve(options: &Options, place: &Arc<Place>, term: &mut Term) -> Result<(), StandInError> {
     if options.listen.is_empty() {
         return Err(StandInError::Missing("listen"));
     }

@@ -5,7 +5,7 @@ use super::options::Kind;
 use super::say;
 use super::term::Term;
 
-pub(super) fn serve(kind: Kind, term: &Term) {
+pub(super) fn serve(kind: Kind, term: &mut Term) {
     say(&format!("{} stand-in: alive; it does nothing else", kind.word()));
     notify("READY=1");
     term.wait();

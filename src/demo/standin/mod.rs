@@ -43,7 +43,7 @@ const EX_UNAVAILABLE: u8 = 69;
 /// Why a stand-in cannot serve.
 #[derive(Debug, thiserror::Error)]
 enum StandInError {
-    #[error("{0}")]
+    #[error(transparent)]
     Store(#[from] StoreNotReady),
     #[error("another store runs on this folder; stop it first")]
     StoreRuns,
@@ -70,14 +70,7 @@ pub fn run(args: impl IntoIterator<Item = String>) -> u8 {
     match serve(&options) {
         Ok(()) => 0,
         Err(error) => {
-            let mut text = format!("{} stand-in: {error}", options.kind.word());
-            let mut cause = std::error::Error::source(&error);
-            while let Some(error) = cause {
-                text.push_str(": ");
-                text.push_str(&error.to_string());
-                cause = error.source();
-            }
-            complain(&text);
+            complain(&format!("{} stand-in: {}", options.kind.word(), chain(&error)));
             if matches!(error, StandInError::Missing(_)) { EX_USAGE } else { EX_UNAVAILABLE }
         }
     }
@@ -85,22 +78,28 @@ pub fn run(args: impl IntoIterator<Item = String>) -> u8 {
 
 fn serve(options: &Options) -> Result<(), StandInError> {
     // Before anything else, so that TERM in the first moment ends it as cleanly as later.
-    let term = Term::catch().map_err(StandInError::Signal)?;
+    let mut term = Term::catch().map_err(StandInError::Signal)?;
     let place = Arc::new(Place::new(&options.data));
     match options.kind {
-        Kind::Imap => imap::serve(options, &place, &term),
-        Kind::Pop3 => pop3::serve(options, &place, &term),
-        Kind::Http => http::serve(options, &place, &term),
-        Kind::Smtp => exchange::serve_smtp(options, &place, &term),
-        Kind::Lmtp => exchange::serve_lmtp(options, &place, &term),
-        Kind::Store => store::serve(options, &place, &term),
-        Kind::Purge => purge::serve(&place, &term),
-        Kind::Delivery => delivery::serve(options, &place, &term),
+        Kind::Imap => imap::serve(options, &place, &mut term),
+        Kind::Pop3 => pop3::serve(options, &place, &mut term),
+        Kind::Http => http::serve(options, &place, &mut term),
+        Kind::Smtp => exchange::serve_smtp(options, &place, &mut term),
+        Kind::Lmtp => exchange::serve_lmtp(options, &place, &mut term),
+        Kind::Store => store::serve(options, &place, &mut term),
+        Kind::Purge => purge::serve(&place, &mut term),
+        Kind::Delivery => delivery::serve(options, &place, &mut term),
         Kind::Sched | Kind::Ens => {
-            idle::serve(options.kind, &term);
+            idle::serve(options.kind, &mut term);
             Ok(())
         }
     }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// One line on standard output. A reader that went away (a killed agent) must not end the server, so errors are

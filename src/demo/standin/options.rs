@@ -110,7 +110,7 @@ pub enum OptionsError {
     #[error("--data is missing")]
     NoData,
     /// Not an address.
-    #[error("{0}")]
+    #[error(transparent)]
     Address(#[from] AddressError),
     /// Not a length of time.
     #[error("`{0}` is no length of time; write 700ms or 2s")]

@@ -18,7 +18,7 @@ use crate::demo::net::Stream;
 
 const BUSY: &str = "-ERR too many sessions, try again later\r\n";
 
-pub(super) fn serve(options: &Options, place: &Arc<Place>, term: &Term) -> Result<(), StandInError> {
+pub(super) fn serve(options: &Options, place: &Arc<Place>, term: &mut Term) -> Result<(), StandInError> {
     if options.listen.is_empty() {
         return Err(StandInError::Missing("listen"));
     }

@@ -9,7 +9,7 @@ use super::{StandInError, complain, say};
 
 const ROUND: Duration = Duration::from_mins(1);
 
-pub(super) fn serve(place: &Place, term: &Term) -> Result<(), StandInError> {
+pub(super) fn serve(place: &Place, term: &mut Term) -> Result<(), StandInError> {
     place.store_ready()?;
     say("purge stand-in: alive");
     notify("READY=1");

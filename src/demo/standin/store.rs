@@ -11,7 +11,7 @@ use super::term::Term;
 use super::{StandInError, say};
 use crate::demo::Address;
 
-pub(super) fn serve(options: &Options, place: &Arc<Place>, term: &Term) -> Result<(), StandInError> {
+pub(super) fn serve(options: &Options, place: &Arc<Place>, term: &mut Term) -> Result<(), StandInError> {
     let failed = |source| StandInError::File { path: place.pid_file().display().to_string(), source };
     // The kernel drops the lock with the process, so a killed store leaves a pid file but never a lock.
     let lock = File::create(place.store_lock()).map_err(failed)?;

@@ -1,47 +1,44 @@
 //! The signal that ends a stand-in.
 
-use std::io::{self, Read as _};
-use std::os::unix::net::UnixStream;
+use std::io;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// TERM and INT, turned into a byte on a socket so that waiting for them costs no wake-up.
+/// TERM and INT. Only the wait for them runs on tokio, which catches signals without unsafe code of ours.
 pub(super) struct Term {
-    woken: UnixStream,
+    runtime: Runtime,
+    terminate: Signal,
+    interrupt: Signal,
 }
 
 impl Term {
     /// From now on neither signal kills this process by itself.
     pub(super) fn catch() -> io::Result<Self> {
-        let (woken, wakes) = UnixStream::pair()?;
-        signal_hook::low_level::pipe::register(SIGTERM, wakes.try_clone()?)?;
-        signal_hook::low_level::pipe::register(SIGINT, wakes)?;
-        Ok(Self { woken })
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let inside = runtime.enter();
+        let terminate = signal(SignalKind::terminate())?;
+        let interrupt = signal(SignalKind::interrupt())?;
+        drop(inside);
+        Ok(Self { runtime, terminate, interrupt })
     }
 
     /// Waits for a signal.
-    pub(super) fn wait(&self) {
-        self.came(None);
+    pub(super) fn wait(&mut self) {
+        self.runtime.block_on(either(&mut self.terminate, &mut self.interrupt));
     }
 
     /// Waits for a signal, at most this long; whether one came.
-    pub(super) fn wait_at_most(&self, limit: Duration) -> bool {
-        self.came(Some(limit.max(Duration::from_millis(1))))
+    pub(super) fn wait_at_most(&mut self, limit: Duration) -> bool {
+        let came = either(&mut self.terminate, &mut self.interrupt);
+        self.runtime.block_on(async { tokio::time::timeout(limit, came).await.is_ok() })
     }
+}
 
-    fn came(&self, limit: Option<Duration>) -> bool {
-        if self.woken.set_read_timeout(limit).is_err() {
-            return true;
-        }
-        loop {
-            match (&self.woken).read(&mut [0]) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                    return false;
-                }
-                Ok(_) | Err(_) => return true,
-            }
-        }
+async fn either(one: &mut Signal, other: &mut Signal) {
+    tokio::select! {
+        _ = one.recv() => {}
+        _ = other.recv() => {}
     }
 }

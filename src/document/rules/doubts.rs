@@ -7,7 +7,7 @@ use super::whole::crontab_of;
 use super::{Cel, Findings, Rule};
 use crate::document::diagnostic::Severity;
 use crate::document::effective::Effective;
-use crate::document::spec::{GiveUp, HighAvailabilityMode, Interval, Profile, ReadinessType};
+use crate::document::spec::{GiveUp, HighAvailabilityMode, Interval, Logs, Profile, ReadinessType};
 
 /// Services that a resource may hold; a file may hold more.
 const SERVICES_IN_A_RESOURCE: usize = 128;
@@ -59,7 +59,22 @@ pub(super) const RULES: &[Rule] = &[
         program_changed,
     ),
     doubt("manager-unnamed", "spec.highAvailability", "mode Manager names its manager", manager_unnamed),
+    Rule {
+        id: "later",
+        severity: Severity::Note,
+        path: "spec.highAvailability.mode",
+        message: "ActiveStandby is the operator's affair",
+        cel: WARNS,
+        check: standby_later,
+    },
 ];
+
+/// Said as a note: it is the operator's affair.
+fn standby_later(all: &Effective<'_>, found: &mut Findings) {
+    if all.mode() == HighAvailabilityMode::ActiveStandby {
+        found.add("spec.highAvailability.mode", "ActiveStandby is checked here; only the operator acts on it", "", "");
+    }
+}
 
 /// [R13]: whenever the document sets either. The profile's own values are equal and pass in silence.
 fn window_and_gap(all: &Effective<'_>, found: &mut Findings) {
@@ -145,22 +160,18 @@ fn no_effect(all: &Effective<'_>, found: &mut Findings) {
             "remove `watcher: {enabled: false}`",
         );
     }
-    if let Some(logs) = &spec.logs {
-        if logs.keep.is_some() && logs.rotate_size.is_some_and(|size| size.0 == 0) {
-            found.add("spec.logs.keep", "keep has no effect without rotation", "a rotateSize above 0", "remove keep");
-        }
+    let never_rotates = |logs: &Logs| logs.keep.is_some() && logs.rotate_size.is_some_and(|size| size.0 == 0);
+    if spec.logs.as_ref().is_some_and(never_rotates) {
+        found.add("spec.logs.keep", "keep has no effect without rotation", "a rotateSize above 0", "remove keep");
     }
-    if let Some(probes) = &spec.probes {
-        if let (Some(warning), Some(timeout)) = (probes.warning_threshold, probes.timeout) {
-            if warning >= timeout {
-                found.add(
-                    "spec.probes.warningThreshold",
-                    format!("an answer is never slower than {warning} and in time, since the timeout is {timeout}"),
-                    "less than the timeout",
-                    "",
-                );
-            }
-        }
+    let limits = spec.probes.as_ref().and_then(|probes| probes.warning_threshold.zip(probes.timeout));
+    if let Some((warning, timeout)) = limits.filter(|(warning, timeout)| warning >= timeout) {
+        found.add(
+            "spec.probes.warningThreshold",
+            format!("an answer is never slower than {warning} and in time, since the timeout is {timeout}"),
+            "less than the timeout",
+            "",
+        );
     }
     let sched = all.by_name.get("sched").is_some_and(|at| all.unwanted()[*at].is_none());
     if !spec.schedule.is_empty() && !sched {

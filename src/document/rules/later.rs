@@ -11,10 +11,7 @@ pub(in crate::document) const LATER: &[(&str, &str)] = &[
     ("spec.services[].onHang", "hangs are not noticed yet"),
     ("spec.schedule", "no task runs yet"),
     ("spec.timeZone", "no task runs yet"),
-    (
-        "spec.highAvailability",
-        "it is checked, and Manager makes a give-up a failover; the manager's commands and ActiveStandby come later",
-    ),
+    ("spec.highAvailability.manager", "the manager's own commands are not printed yet"),
     ("spec.workload", "only the operator reads it"),
 ];
 
@@ -23,7 +20,7 @@ pub(in crate::document) fn notes(root: &Node) -> Vec<Fault> {
     let mut found = Vec::new();
     for (path, words) in LATER {
         let mut places = Vec::new();
-        collect(root, path, String::new(), &mut places);
+        collect(root, path, "", &mut places);
         let Some((first, more)) = places.split_first() else { continue };
         let field = path.rsplit('.').next().unwrap_or(path);
         let others = match more.len() {
@@ -35,6 +32,7 @@ pub(in crate::document) fn notes(root: &Node) -> Vec<Fault> {
             severity: Severity::Note,
             place: None,
             path: first.clone(),
+            shown_at: None,
             message: format!("`{field}` has no effect in this release{others}: {words}"),
             expected: String::new(),
             cure: String::new(),
@@ -44,7 +42,7 @@ pub(in crate::document) fn notes(root: &Node) -> Vec<Fault> {
     found
 }
 
-fn collect(node: &Node, rest: &str, path: String, places: &mut Vec<String>) {
+fn collect(node: &Node, rest: &str, path: &str, places: &mut Vec<String>) {
     let (step, rest) = rest.split_once('.').map_or((rest, ""), |(step, rest)| (step, rest));
     let (field, each) = step.strip_suffix("[]").map_or((step, false), |field| (field, true));
     let Some(value) = node.get(field) else { return };
@@ -52,10 +50,10 @@ fn collect(node: &Node, rest: &str, path: String, places: &mut Vec<String>) {
     match &value.kind {
         Kind::List(items) if each => {
             for (at, item) in items.iter().enumerate() {
-                collect(item, rest, format!("{path}[{at}]"), places);
+                collect(item, rest, &format!("{path}[{at}]"), places);
             }
         }
         _ if rest.is_empty() => places.push(path),
-        Kind::Map(_) | Kind::Scalar { .. } | Kind::List(_) => collect(value, rest, path, places),
+        Kind::Map(_) | Kind::Scalar { .. } | Kind::List(_) => collect(value, rest, &path, places),
     }
 }

@@ -5,7 +5,9 @@
 
 mod doubts;
 mod later;
+mod order;
 mod services;
+mod shapes;
 mod whole;
 
 #[cfg(test)]
@@ -64,17 +66,25 @@ impl Findings {
             severity: self.severity,
             place: None,
             path: path.as_ref().to_owned(),
+            shown_at: None,
             message: message.into(),
             expected: expected.into(),
             cure: cure.into(),
             rule: self.rule,
         });
     }
+
+    /// Where the last finding is shown when its own field is not written.
+    fn shown_at(&mut self, path: impl Into<String>) {
+        if let Some(last) = self.found.last_mut() {
+            last.shown_at = Some(path.into());
+        }
+    }
 }
 
 /// Every rule, in the order of the reference.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    services::RULES.iter().chain(whole::RULES).chain(doubts::RULES)
+    services::RULES.iter().chain(order::RULES).chain(shapes::RULES).chain(whole::RULES).chain(doubts::RULES)
 }
 
 /// Asks every rule; without `doubts` only those that can refuse a document.

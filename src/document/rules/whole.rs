@@ -170,14 +170,16 @@ fn ha_needs_restart(all: &Effective<'_>, found: &mut Findings) {
     }
     if !all.autorestart_enabled() {
         let said = all.spec.autorestart.as_ref().is_some_and(|policy| policy.enabled.is_some());
-        let path = if said { "spec.autorestart.enabled" } else { "spec.highAvailability.mode" };
         let why = if said { "" } else { ", which the profile switches off" };
         found.add(
-            path,
+            "spec.autorestart.enabled",
             format!("high availability without autorestart{why}: nothing would be restarted before a failover"),
             "autorestart enabled",
             "add `autorestart: {enabled: true}`",
         );
+        if !said {
+            found.shown_at("spec.highAvailability.mode");
+        }
     }
     if !all.watched() {
         found.add(
@@ -191,11 +193,10 @@ fn ha_needs_restart(all: &Effective<'_>, found: &mut Findings) {
 
 /// The crontab of a task, with the day rule that holds for it.
 pub(super) fn crontab_of(all: &Effective<'_>, task: &Task) -> Result<cron::Crontab, cron::CronError> {
-    let rule = match task.day_rule {
-        Some(DayRule::And) => cron::DayRule::And,
-        Some(DayRule::Or) => cron::DayRule::Or,
-        None if all.is_oracle() => cron::DayRule::And,
-        None => cron::DayRule::Or,
+    let by_default = if all.is_oracle() { DayRule::And } else { DayRule::Or };
+    let rule = match task.day_rule.unwrap_or(by_default) {
+        DayRule::And => cron::DayRule::And,
+        DayRule::Or => cron::DayRule::Or,
     };
     cron::Crontab::parse(&task.crontab, rule)
 }

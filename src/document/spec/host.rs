@@ -58,7 +58,7 @@ pub enum DayRule {
 pub struct Workload {
     /// The image with the mail software.
     pub image: Image,
-    /// Pods: 1, or 2 with ActiveStandby. Default: 1.
+    /// Pods: 1, or 2 with `ActiveStandby`. Default: 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 2))]
     pub replicas: Option<u32>,
@@ -79,7 +79,7 @@ pub struct Storage {
     /// Its storage class. Default: the cluster's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class_name: Option<ClassName>,
-    /// Who may mount it. Default: ReadWriteOnce; ReadWriteMany with two pods.
+    /// Who may mount it. Default: `ReadWriteOnce`; `ReadWriteMany` with two pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_mode: Option<AccessMode>,
     /// What becomes of it when the mail server is deleted. Default: Retain.

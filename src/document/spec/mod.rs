@@ -138,7 +138,7 @@ pub struct Spec {
     /// The catalogue that supplies what is not said here.
     pub profile: Profile,
     /// Where the software lives; relative commands start here. Default: `/opt/mailward`; `/` in the profiles
-    /// DovecotPostfix and Custom.
+    /// `DovecotPostfix` and `Custom`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_root: Option<AbsolutePath>,
     /// Where the data lives: logs are in `log/` below it, relative pid files start here. Default:

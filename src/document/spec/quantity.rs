@@ -149,7 +149,7 @@ impl fmt::Display for Quantity {
 
 /// Reads a string, or for some types an integer, and asks a parser what it means.
 struct Words<T> {
-    words: &'static str,
+    expected: &'static str,
     parse: fn(&str) -> Option<T>,
     integers: bool,
 }
@@ -158,7 +158,7 @@ impl<T> Visitor<'_> for Words<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.words)
+        f.write_str(self.expected)
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
@@ -175,7 +175,7 @@ macro_rules! read_by {
     ($name:ident, integers: $integers:literal, $parse:expr, $schema:tt) => {
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                from.deserialize_any(Words { words: Self::FORM.words, parse: $parse, integers: $integers })
+                from.deserialize_any(Words { expected: Self::FORM.words, parse: $parse, integers: $integers })
             }
         }
 

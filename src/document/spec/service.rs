@@ -276,9 +276,3 @@ pub enum HangAction {
     /// It is reported, nothing more.
     Report,
 }
-
-impl Default for ServiceName {
-    fn default() -> Self {
-        Self(String::new())
-    }
-}

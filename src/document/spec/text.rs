@@ -26,7 +26,7 @@ macro_rules! texts {
     ($($(#[$doc:meta])* $name:ident { pattern: $pattern:literal, max: $max:literal, words: $words:literal, holds: $holds:expr })*) => {
         $(
             $(#[$doc])*
-            #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+            #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
             #[serde(transparent)]
             pub struct $name(pub String);
 
@@ -183,12 +183,12 @@ texts! {
     }
 }
 
-fn starts(text: &str, test: impl Fn(char) -> bool) -> bool {
-    text.chars().next().is_some_and(test)
+fn starts(text: &str, fits: impl Fn(char) -> bool) -> bool {
+    text.chars().next().is_some_and(fits)
 }
 
-fn all(text: &str, test: impl Fn(char) -> bool) -> bool {
-    text.chars().all(test)
+fn all(text: &str, fits: impl Fn(char) -> bool) -> bool {
+    text.chars().all(fits)
 }
 
 fn printable(c: char) -> bool {

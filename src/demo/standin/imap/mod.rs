@@ -30,7 +30,7 @@ const STOPPING: &[u8] = b"* BYE the server is stopping\r\n";
 /// Failed logins on one connection.
 const LOGINS_MAX: u32 = 3;
 
-pub(super) fn serve(options: &Options, place: &Arc<Place>, term: &Term) -> Result<(), StandInError> {
+pub(super) fn serve(options: &Options, place: &Arc<Place>, term: &mut Term) -> Result<(), StandInError> {
     if options.listen.is_empty() {
         return Err(StandInError::Missing("listen"));
     }

@@ -1,0 +1,51 @@
+//! What happened, for people.
+
+use super::table::Table;
+use super::{Style, Tone};
+use crate::agent::Told;
+use crate::engine::Happened;
+
+/// A line a happening, oldest first.
+pub(crate) fn history(events: &[Told], style: Style) -> String {
+    if events.is_empty() {
+        return "nothing has happened since the agent started\n".to_owned();
+    }
+    let mut table = Table::new(&["TIME", "SERVICE", "WHAT"]);
+    for told in events {
+        let usual = |text: &str| (text.to_owned(), Tone::Usual);
+        let service = told.service.as_deref().unwrap_or("all");
+        table.row(vec![usual(&told.time), usual(service), (told.what.clone(), tone(&told.event))]);
+    }
+    table.print(style)
+}
+
+fn tone(event: &Happened) -> Tone {
+    match event {
+        Happened::Ready { .. } | Happened::Reloaded => Tone::Good,
+        Happened::Crashed { .. }
+        | Happened::NotSpawned { .. }
+        | Happened::NotReadyInTime
+        | Happened::GaveUp { .. }
+        | Happened::OnlyReported
+        | Happened::StopFailed => Tone::Bad,
+        Happened::RestartsAlone { .. }
+        | Happened::GroupRestarts { .. }
+        | Happened::Retried
+        | Happened::Killed { .. }
+        | Happened::Foreign { .. }
+        | Happened::ReloadFailed { .. }
+        | Happened::CheckFailed { .. } => Tone::Warning,
+        Happened::Started { .. }
+        | Happened::Recovers
+        | Happened::Adopted { .. }
+        | Happened::Forgiven
+        | Happened::ToRestart { .. }
+        | Happened::Asked { .. }
+        | Happened::Stopped { .. }
+        | Happened::Ordered { .. }
+        | Happened::HeldBy { .. }
+        | Happened::Forgotten
+        | Happened::DocumentAccepted { .. }
+        | Happened::Ending => Tone::Usual,
+    }
+}

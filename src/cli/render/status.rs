@@ -1,0 +1,117 @@
+//! The status for people.
+
+use super::table::Table;
+use super::{Style, Tone, printable};
+use crate::model::Wall;
+use crate::status::{Condition, Instance, Reported, ServiceStatus, Truth};
+
+/// A heading with what stands out of the whole, then a line a service. `only` leaves out every other service.
+pub(crate) fn status(reported: &Reported, only: &[String], wide: bool, now: Wall, style: Style) -> String {
+    let mut text = String::new();
+    for instance in &reported.status.instances {
+        text.push_str(&heading(reported, instance, style));
+        let mut table = Table::new(if wide {
+            &["NAME", "STATE", "PID", "AGE", "SINCE", "RESTARTS", "ENABLED", "HELD", "GROUP", "LAST EXIT", "WHY"]
+        } else {
+            &["NAME", "STATE", "PID", "AGE", "RESTARTS", "WHY"]
+        });
+        let shown = |service: &&ServiceStatus| only.is_empty() || only.contains(&service.name);
+        let services: Vec<&ServiceStatus> = instance.services.iter().filter(shown).collect();
+        for service in &services {
+            table.row(row(service, wide, now));
+        }
+        text.push_str(&table.print(style));
+        for service in services.iter().filter(|service| !service.last_lines.is_empty()) {
+            text.push_str(&format!("\nlast lines of {}:\n", service.name));
+            for line in &service.last_lines {
+                text.push_str(&format!("  {}\n", printable(line)));
+            }
+        }
+    }
+    text
+}
+
+fn heading(reported: &Reported, instance: &Instance, style: Style) -> String {
+    let status = &reported.status;
+    let of = |name: &str| status.conditions.iter().find(|condition| condition.r#type == name);
+    let mut text = String::new();
+    let whole = match of("Ready") {
+        Some(Condition { status: Truth::True, message, .. }) => style.paint(Tone::Good, message),
+        Some(Condition { status: Truth::False, message, .. }) => style.paint(Tone::Bad, message),
+        Some(Condition { status: Truth::Unknown, message, .. }) => style.paint(Tone::Warning, message),
+        None => style.paint(Tone::Warning, "nothing is known yet"),
+    };
+    let name = style.paint(Tone::Strong, &reported.metadata.name);
+    text.push_str(&format!("{name} on {}: {whole}\n", instance.name));
+    for (condition, bad) in
+        [("ConfigValid", Truth::False), ("Stalled", Truth::True), ("Degraded", Truth::True), ("Suspended", Truth::True)]
+    {
+        if let Some(condition) = of(condition).filter(|condition| condition.status == bad) {
+            let word = style.paint(Tone::Warning, &condition.reason);
+            text.push_str(&format!("{word}: {}\n", printable(&condition.message).replace('\u{fffd}', " ")));
+        }
+    }
+    text.push_str(&format!(
+        "agent {} (pid {}), document {}\n\n",
+        instance.agent_version, instance.agent_pid, status.observed_generation
+    ));
+    text
+}
+
+fn row(service: &ServiceStatus, wide: bool, now: Wall) -> Vec<(String, Tone)> {
+    let plain = |text: String| (text, Tone::Usual);
+    let yes = |holds: bool| plain(if holds { "yes" } else { "no" }.to_owned());
+    let (state, tone) = state(service);
+    let since = service.since.clone().unwrap_or_default();
+    let why = match &service.says {
+        Some(says) => format!("{}; it says: {says}", service.reason),
+        None => service.reason.clone(),
+    };
+    let mut cells = vec![
+        plain(service.name.clone()),
+        (state.to_owned(), tone),
+        plain(service.pid.map(|pid| pid.to_string()).unwrap_or_default()),
+        plain(age(&since, now)),
+    ];
+    if wide {
+        cells.push(plain(since));
+    }
+    cells.push(plain(service.restarts_in_window.to_string()));
+    if wide {
+        cells.push(yes(service.enabled));
+        cells.push(yes(service.held));
+        cells.push(plain(service.group.clone().unwrap_or_default()));
+        cells.push(plain(service.last_exit.clone().unwrap_or_default()));
+    }
+    let faint = if !service.enabled && service.pid.is_none() { Tone::Faint } else { Tone::Usual };
+    cells.push((why, faint));
+    cells
+}
+
+/// One word for the eye; programs read the fields.
+fn state(service: &ServiceStatus) -> (&'static str, Tone) {
+    match (service.ready, service.pid) {
+        (Truth::True, _) if !service.settled => ("changing", Tone::Warning),
+        (Truth::True, _) => ("ready", Tone::Good),
+        (Truth::Unknown, _) => ("unknown", Tone::Warning),
+        (Truth::False, Some(_)) if service.held || !service.enabled => ("stopping", Tone::Warning),
+        (Truth::False, Some(_)) => ("starting", Tone::Warning),
+        (Truth::False, None) if !service.enabled => ("disabled", Tone::Faint),
+        (Truth::False, None) if service.held => ("held", Tone::Warning),
+        (Truth::False, None) if service.gave_up => ("gave up", Tone::Bad),
+        (Truth::False, None) if service.settled => ("down", Tone::Bad),
+        (Truth::False, None) => ("waiting", Tone::Warning),
+    }
+}
+
+/// `45s`, `12m`, `3h`, `5d` since an RFC 3339 time; nothing where there is none or where it lies ahead.
+fn age(since: &str, now: Wall) -> String {
+    let Ok(then) = since.parse::<jiff::Timestamp>() else { return String::new() };
+    match now.0.div_euclid(1_000) - then.as_second() {
+        ..0 => String::new(),
+        seconds @ 0..=119 => format!("{seconds}s"),
+        seconds @ 120..=7_199 => format!("{}m", seconds / 60),
+        seconds @ 7_200..=172_799 => format!("{}h", seconds / 3_600),
+        seconds => format!("{}d", seconds / 86_400),
+    }
+}

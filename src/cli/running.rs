@@ -1,0 +1,84 @@
+//! `run`: the agent in the foreground.
+
+use std::path::Path;
+
+use tracing_subscriber::EnvFilter;
+
+use super::args::Run;
+use super::failure::{Failure, OK, chain};
+use super::folders::Folders;
+use super::names;
+use crate::agent::{self, Settings};
+
+/// In the runtime folder: the names of the services that are not to be held by the next agent, one a line. systemd
+/// starts a unit without arguments, so `start-msg imap` says it here; the agent that reads it removes it.
+pub(crate) const HOLD_ALL_BUT: &str = "hold-all-but";
+
+/// Runs the agent until it is told to end.
+pub(crate) fn run(said: &Run) -> Result<u8, Failure> {
+    if said.new_session {
+        // Fails only for the leader of a process group, which then has left the terminal already.
+        let _ = rustix::process::setsid();
+    }
+    let folders = Folders::of(&said.place)?;
+    log();
+    let hold_all_but = match &said.hold_all_but {
+        Some(names) => Some(named(names.iter().map(String::as_str))),
+        None => left_for_us(&folders.runtime_dir),
+    };
+    let Folders { config, state_dir, runtime_dir } = folders;
+    match agent::run(&Settings { config, state_dir, runtime_dir, hold_all_but }) {
+        Ok(()) => Ok(OK),
+        Err(error) => Err(Failure::new(error.exit_code(), chain(&error))),
+    }
+}
+
+fn named<'a>(words: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let words: Vec<String> = words.map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect();
+    names::expand(&words)
+}
+
+fn left_for_us(runtime_dir: &Path) -> Option<Vec<String>> {
+    let path = runtime_dir.join(HOLD_ALL_BUT);
+    let text = std::fs::read_to_string(&path).ok()?;
+    // Were it to stay, the agent after this one would hold everything too.
+    match std::fs::remove_file(&path) {
+        Ok(()) => Some(named(text.lines())),
+        Err(_) => None,
+    }
+}
+
+/// The console is the standard error ([R12]). The journal stamps lines itself (`JOURNAL_STREAM`, systemd.exec(5)).
+/// `MAILWARD_LOG` is a filter such as `debug` or `mailward::control=debug`.
+fn log() {
+    let filter = EnvFilter::try_from_env("MAILWARD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    // Somebody has set a subscriber already only where the agent runs inside a test.
+    let _ = if std::env::var_os("JOURNAL_STREAM").is_some() {
+        lines.without_time().with_target(false).try_init()
+    } else {
+        lines.with_target(false).try_init()
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_left_by_start_msg_are_read_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert_eq!(left_for_us(folder.path()), None);
+        std::fs::write(folder.path().join(HOLD_ALL_BUT), "imap\nmta\n").expect("it is written");
+        let names = left_for_us(folder.path()).expect("it is there");
+        assert_eq!(names, ["imap", "dispatcher", "job_controller"]);
+        assert_eq!(left_for_us(folder.path()), None);
+    }
+
+    #[test]
+    fn no_name_is_not_the_same_as_nothing_said() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join(HOLD_ALL_BUT), "").expect("it is written");
+        assert_eq!(left_for_us(folder.path()), Some(Vec::new()), "everything is held");
+    }
+}

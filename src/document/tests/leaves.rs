@@ -1,0 +1,148 @@
+//! No field is decoration: each leaf of the schema changes what is wanted or how the agent works, or says that a later
+//! release will.
+
+use serde_json::{Value, json};
+
+use super::super::rules::LATER;
+use super::super::{Document, MessagingServer, resolve, schema, settings};
+
+/// Every leaf of the schema as a path.
+fn leaves(schema: &Value, path: &str, found: &mut Vec<String>) {
+    let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    if let Some(fields) = schema.get("properties").and_then(Value::as_object) {
+        for (name, field) in fields {
+            leaves(field, &below(name), found);
+        }
+    } else if let Some(items) = schema.get("items").filter(|items| items.get("properties").is_some()) {
+        leaves(items, &format!("{path}[]"), found);
+    } else {
+        found.push(path.to_owned());
+    }
+}
+
+/// A document in which every leaf can be changed with effect.
+fn base() -> Value {
+    json!({
+        "apiVersion": "mailward.dev/v1alpha1", "kind": "MessagingServer", "metadata": {"name": "mail"},
+        "spec": {
+            "profile": "Custom",
+            "autorestart": {"onGiveUp": "RetryAfter"},
+            "services": [
+                {"name": "first", "command": ["bin/first"]},
+                {"name": "other", "command": ["bin/other"], "group": "g", "pidFile": "a", "environment": [{"name": "A", "value": "b"}],
+                 "listeners": [{"address": "127.0.0.1", "port": 1, "protocol": "Tcp"}],
+                 "readiness": {"type": "Command", "command": ["/bin/true"]},
+                 "reload": {"command": ["/bin/reload"]}, "check": {"command": ["/bin/check"]}}
+            ]
+        }
+    })
+}
+
+/// For a leaf: where in the base document, and another value.
+fn change(leaf: &str) -> Option<Value> {
+    Some(match leaf {
+        "metadata.name" => json!("other"),
+        "spec.profile" => json!("Oracle"),
+        "spec.serverRoot" | "spec.dataRoot" | "spec.services[].workingDirectory" => json!("/elsewhere"),
+        "spec.suspend" | "spec.services[].hold" | "spec.control.othersMayRead" => json!(true),
+        "spec.startOrder" => json!("Listed"),
+        "spec.autorestart.enabled"
+        | "spec.watcher.enabled"
+        | "spec.services[].enabled"
+        | "spec.services[].required"
+        | "spec.services[].listeners[].enabled" => json!(false),
+        "spec.autorestart.timeout" | "spec.autorestart.retryAfter" => json!("1h"),
+        "spec.autorestart.maxRestarts" | "spec.logs.keep" => json!(7),
+        "spec.autorestart.onGiveUp" => json!("Stay"),
+        "spec.logs.rotateSize" => json!("1Mi"),
+        "spec.logs.output" | "spec.services[].output" => json!("Journal"),
+        "spec.highAvailability.mode" => json!("Manager"),
+        "spec.services[].name" => json!("renamed"),
+        "spec.services[].command"
+        | "spec.services[].readiness.command"
+        | "spec.services[].reload.command"
+        | "spec.services[].check.command" => json!(["/bin/new"]),
+        "spec.services[].user" | "spec.services[].userGroup" => json!("mail"),
+        "spec.services[].environment[].name" => json!("B"),
+        "spec.services[].environment[].value" => json!("c"),
+        "spec.services[].limits.openFiles" | "spec.services[].limits.processes" => json!(100),
+        limit if limit.starts_with("spec.services[].limits.") => json!("1Gi"),
+        "spec.services[].dependsOn" => json!(["first"]),
+        "spec.services[].group" => json!("h"),
+        "spec.services[].groupRole" => json!("Lead"),
+        "spec.services[].onDependencyRestart" => json!("Restart"),
+        "spec.services[].readiness.type" => json!("PidFile"),
+        "spec.services[].pidFile" => json!("/run/b.pid"),
+        "spec.services[].startTimeout"
+        | "spec.services[].stopTimeout"
+        | "spec.services[].reload.timeout"
+        | "spec.services[].check.timeout" => json!("7s"),
+        "spec.services[].stopSignal" | "spec.services[].reload.signal" => json!("QUIT"),
+        "spec.services[].watchFiles" => json!(["/etc/x"]),
+        "spec.services[].listeners[].address" => json!("::1"),
+        "spec.services[].listeners[].port" => json!(2),
+        "spec.services[].listeners[].socket" => json!("/run/x"),
+        "spec.services[].listeners[].protocol" => json!("Imap"),
+        "spec.services[].listeners[].tls" => json!("Implicit"),
+        "spec.services[].restartedAt" => json!("2026-11-23T12:00:00Z"),
+        _ => return None,
+    })
+}
+
+/// The base document with a leaf changed; list items are the last ones.
+fn changed(leaf: &str, value: Value) -> MessagingServer {
+    let mut document = base();
+    if leaf.ends_with("reload.signal") {
+        document["spec"]["services"][1]["reload"] = json!({});
+    }
+    let mut node = &mut document;
+    for step in leaf.split('.') {
+        let field = step.trim_end_matches("[]");
+        if node.get(field).is_none() {
+            node[field] = json!({});
+        }
+        node = &mut node[field];
+        if step.ends_with("[]") {
+            node = node.as_array_mut().and_then(|items| items.last_mut()).unwrap_or_else(|| panic!("{leaf}"));
+        }
+    }
+    *node = value;
+    serde_json::from_value(document).unwrap_or_else(|error| panic!("{leaf}: {error}"))
+}
+
+#[test]
+fn every_leaf_of_the_schema_changes_something_or_says_that_it_will_later() {
+    let document = Document { server: serde_json::from_value(base()).unwrap() };
+    let (desired, kept) = (resolve(&document, 1), settings(&document));
+    let mut found = Vec::new();
+    leaves(&schema(), "", &mut found);
+    let mut seen = (0, 0);
+    for leaf in found {
+        let is_later = LATER.iter().any(|(path, _)| {
+            leaf.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        });
+        // Who wrote it and where it is kept is the affair of Kubernetes; the two constants have one value.
+        let is_ignored = (leaf.starts_with("metadata.") && leaf != "metadata.name")
+            || matches!(leaf.as_str(), "status" | "apiVersion" | "kind");
+        let Some(value) = change(&leaf) else {
+            assert!(is_later || is_ignored, "{leaf} has no effect, and nothing says so");
+            seen.1 += usize::from(is_later);
+            continue;
+        };
+        assert!(!is_later && !is_ignored, "{leaf} is said to have no effect");
+        let document = Document { server: changed(&leaf, value) };
+        let differs = resolve(&document, 1) != desired || settings(&document) != kept;
+        assert!(differs, "{leaf} changes nothing");
+        // What concerns a service must reach more than its fingerprint.
+        if leaf.starts_with("spec.services[].") {
+            let mut after = resolve(&document, 1);
+            for (service, before) in after.services.iter_mut().zip(&desired.services) {
+                service.declaration = before.declaration;
+                service.launch_print = before.launch_print;
+            }
+            assert!(after != desired, "{leaf} changes a fingerprint and nothing else");
+        }
+        seen.0 += 1;
+    }
+    assert!(seen.0 > 50 && seen.1 > 25, "the walk saw the schema: {seen:?}");
+}

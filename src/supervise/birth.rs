@@ -1,0 +1,94 @@
+//! What a child is to be, and what became of it: data for the one clone in `sys.rs`.
+
+use std::ffi::CString;
+
+/// User, group and supplementary groups a child takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ids {
+    /// User id.
+    pub(super) uid: u32,
+    /// Group id.
+    pub(super) gid: u32,
+    /// Supplementary groups, the primary one included.
+    pub(super) groups: Vec<u32>,
+}
+
+/// One resource limit: which, and how much for both the soft and the hard limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limit {
+    /// `RLIMIT_*`.
+    pub(super) resource: u32,
+    /// New value.
+    pub(super) value: u64,
+}
+
+/// Everything the child does between clone and exec, prepared by the parent: it must not allocate, because it runs in
+/// the parent's memory.
+#[derive(Debug)]
+pub(super) struct Birth {
+    /// Paths to execute, tried in order (the directories of PATH, or one path).
+    pub(super) candidates: Vec<CString>,
+    /// Arguments, the program's name first.
+    pub(super) argv: Vec<CString>,
+    /// Environment, `NAME=value` each.
+    pub(super) envp: Vec<CString>,
+    /// Working directory.
+    pub(super) directory: CString,
+    /// FIFO that becomes standard output and error.
+    pub(super) output: CString,
+    /// `cgroup.procs` of the cgroup to join.
+    pub(super) cgroup: Option<CString>,
+    /// Ids to take; none keeps the agent's.
+    pub(super) ids: Option<Ids>,
+    /// Limits to set.
+    pub(super) limits: Vec<Limit>,
+    /// Whether the agent protects itself from the kernel's out-of-memory killer; the child must not inherit that.
+    pub(super) forgive_oom: bool,
+}
+
+/// Where a child failed before it became the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// No process could be made.
+    Clone,
+    /// The descriptor table could not be left behind.
+    Descriptors,
+    /// `/dev/null` could not be opened.
+    Null,
+    /// The output FIFO could not be opened.
+    Output,
+    /// No session of its own.
+    Session,
+    /// The groups could not be taken.
+    Groups,
+    /// The group could not be taken.
+    Group,
+    /// The user could not be taken.
+    User,
+    /// The working directory could not be entered.
+    Directory,
+    /// No candidate could be executed.
+    Exec,
+}
+
+/// A failed birth; nothing of it is left, the child is reaped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stillborn {
+    /// Where.
+    pub(super) stage: Stage,
+    /// The kernel's error number.
+    pub(super) errno: i32,
+    /// Which candidate the number is about.
+    pub(super) candidate: usize,
+}
+
+/// A child that became its program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Born {
+    /// Its pid; also its session and process group.
+    pub(super) pid: i32,
+    /// Why it could not enter its cgroup, if it could not.
+    pub(super) cgroup_errno: Option<i32>,
+    /// One bit for each limit (by index) whose hard limit could not be raised.
+    pub(super) short_limits: u8,
+}

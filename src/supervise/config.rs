@@ -1,0 +1,68 @@
+//! What a host is given, and what it answers beside events.
+
+use std::path::PathBuf;
+
+use crate::model::{Identity, Incarnation};
+
+/// How a host works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostConfig {
+    /// For pipes and sockets; on a tmpfs, kept from agent to agent.
+    pub runtime_dir: PathBuf,
+    /// For the services' own output, a file each.
+    pub log_dir: PathBuf,
+    /// Bytes after which a log file is rotated; zero for never.
+    pub rotate_size: u64,
+    /// Rotated files that are kept.
+    pub keep: u32,
+    /// Tells this agent's services from those of another agent on the machine: `[A-Za-z0-9_.-]`, at most 64.
+    pub instance: String,
+    /// Whether cgroups are used where they may be.
+    pub cgroups: bool,
+    /// Whether this process takes in orphans and reads their exit status. True in the agent, which has no other
+    /// children; false in a process that starts some by other means.
+    pub orphans: bool,
+}
+
+/// Why there is no host.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// A folder cannot be made.
+    #[error("the folder {path} cannot be made; choose another or make it writable")]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The kernel refuses something that nothing works without.
+    #[error("the kernel gives no {what}; Linux 5.9 or later is needed")]
+    Kernel {
+        /// What.
+        what: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Characters that cannot be part of a file name and a marker.
+    #[error("the instance name `{0}` must be 1 to 64 characters of A-Z a-z 0-9 _ . -")]
+    Instance(String),
+}
+
+/// What the ledger remembers of a life, for a look. It must be of this boot: the caller compares boot ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// The last one begun.
+    pub incarnation: Incarnation,
+    /// Its main process; none when the agent was killed before it could write that down.
+    pub identity: Option<Identity>,
+}
+
+/// Whether everything was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Drained {
+    /// Nothing is left; wait for the descriptor.
+    Dry,
+    /// There is more (a service floods its output): drain again on the next turn without waiting.
+    More,
+}
