@@ -32,8 +32,10 @@ pub struct Diagnostic {
     pub file: Arc<str>,
     /// Where in it; nothing when it is about the whole, as with a document that is too large.
     pub place: Option<Place>,
-    /// That line, made safe for a terminal.
+    /// That line, or the piece of a long one around the column, made safe for a terminal.
     pub text: String,
+    /// How many characters of the line are left out before `text`.
+    pub left_out: usize,
     /// The field, such as `spec.services[imap].listeners[0].port`; empty when it is about the whole.
     pub path: String,
     /// What is wrong.
@@ -115,28 +117,37 @@ pub(super) enum Hidden {
     AfterValue,
 }
 
-/// Turns faults into diagnostics: once each, in the order of the text.
-pub(super) fn show(mut faults: Vec<Fault>, file: &Arc<str>, source: &str, hidden: &Hidden) -> Vec<Diagnostic> {
+/// Turns faults into diagnostics: once each, in the order of the text. `name` calls the items of a path by name.
+pub(super) fn show(
+    mut faults: Vec<Fault>,
+    file: &Arc<str>,
+    source: &str,
+    hidden: &Hidden,
+    name: impl Fn(&str) -> String,
+) -> Vec<Diagnostic> {
     faults.sort_by_key(|fault| (fault.place, fault.severity));
-    faults.dedup();
-    let left_out = faults.len().saturating_sub(MAX_SHOWN);
-    if left_out > 0 {
+    // An alias repeats a value in other fields; what is wrong with it is wrong once.
+    faults.dedup_by(|a, b| a.place.is_some() && a.place == b.place && a.rule == b.rule && a.message == b.message);
+    let cut = faults.len().saturating_sub(MAX_SHOWN);
+    if cut > 0 {
         faults.truncate(MAX_SHOWN);
-        faults.push(Fault::error("too-much", None, format!("{left_out} more are not shown")));
+        let mut rest = Fault::error("too-much", None, format!("{cut} more are not shown"));
+        rest.severity = Severity::Note;
+        faults.push(rest);
     }
     let lines = lines(source);
     faults
         .into_iter()
         .map(|fault| {
-            let text = fault.place.and_then(|place| {
-                lines.get(place.line.checked_sub(1)? as usize).map(|line| hide(line, place.line, hidden))
-            });
+            let line = fault.place.and_then(|place| Some((place, lines.get(place.line.checked_sub(1)? as usize)?)));
+            let (text, left_out) = line.map_or_else(Default::default, |(place, line)| piece(line, place, hidden));
             Diagnostic {
                 severity: fault.severity,
                 file: file.clone(),
                 place: fault.place,
-                text: printable(&text.unwrap_or_default()),
-                path: fault.path,
+                text: printable(&text),
+                left_out,
+                path: name(&fault.path),
                 message: printable(&fault.message),
                 expected: printable(&fault.expected),
                 cure: printable(&fault.cure),
@@ -146,21 +157,30 @@ pub(super) fn show(mut faults: Vec<Fault>, file: &Arc<str>, source: &str, hidden
         .collect()
 }
 
-/// A line with stars for what is hidden; columns stay where they are.
-fn hide(line: &str, number: u32, hidden: &Hidden) -> String {
-    match hidden {
+/// The piece of a line around a place, with stars for what is hidden, and how much is left out before it. Only the
+/// piece is looked at: a hostile line is a mebibyte long.
+fn piece(line: &str, place: Place, hidden: &Hidden) -> (String, usize) {
+    let column = (place.column as usize).saturating_sub(1);
+    let left_out = if column < SHOWN { 0 } else { column - SHOWN / 2 };
+    let columns = (count(left_out + 1)..).zip(line.chars().skip(left_out).take(SHOWN));
+    let text: String = match hidden {
         Hidden::Between(ranges) => {
-            let inside = |column: u32| {
-                let place = Place { line: number, column };
-                ranges.iter().any(|(from, to)| *from <= place && place < *to)
-            };
-            (1..).zip(line.chars()).map(|(column, c)| if inside(column) { '*' } else { c }).collect()
+            let at = |column: usize| Place { line: place.line, column: count(column) };
+            let (from, to) = (at(left_out + 1), at(left_out + SHOWN + 1));
+            let near: Vec<_> = ranges.iter().filter(|(start, end)| *start < to && from < *end).collect();
+            let inside = |place: Place| near.iter().any(|(start, end)| *start <= place && place < *end);
+            columns.map(|(column, c)| if inside(Place { line: place.line, column }) { '*' } else { c }).collect()
         }
-        Hidden::AfterValue => match line.find("value:").map(|at| at + "value:".len()) {
-            Some(end) => line[..end].chars().chain(line[end..].chars().map(|_| '*')).collect(),
-            None => line.to_owned(),
-        },
-    }
+        Hidden::AfterValue => {
+            let open = line.find("value:").map_or(usize::MAX, |at| line[..at].chars().count() + "value:".len());
+            columns.map(|(column, c)| if column as usize > open { '*' } else { c }).collect()
+        }
+    };
+    (text.trim_end().to_owned(), left_out)
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 /// Lines as YAML counts them: LF, CR LF and a lone CR end one (YAML 1.2.2, 5.4).
@@ -199,10 +219,8 @@ impl fmt::Display for Diagnostic {
         }
         write!(f, ": {}: {} [{}]", self.severity, self.message, self.rule)?;
         if let Some(place) = self.place {
-            let column = (place.column as usize).saturating_sub(1);
-            let from = if column < SHOWN { 0 } else { column - SHOWN / 2 };
-            let piece: String = self.text.chars().skip(from).take(SHOWN).collect();
-            write!(f, "\n  | {}\n  | {:width$}^", piece.trim_end(), "", width = column - from)?;
+            let caret = (place.column as usize).saturating_sub(1 + self.left_out);
+            write!(f, "\n  | {}\n  | {:caret$}^", self.text, "")?;
         }
         if !self.expected.is_empty() {
             write!(f, "\n  expected: {}", self.expected)?;

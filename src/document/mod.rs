@@ -32,7 +32,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use diagnostic::{Fault, Hidden, show};
+use diagnostic::{Fault, Hidden, MAX_SHOWN, show};
 #[cfg(feature = "agent")]
 pub(crate) use nearest::nearest;
 
@@ -63,21 +63,24 @@ pub struct Read {
 pub fn read(bytes: &[u8], origin: &str) -> Read {
     let file: Arc<str> = Arc::from(origin);
     let mut faults = Vec::new();
+    let refused = |faults, text: &str| Read {
+        document: None,
+        diagnostics: show(faults, &file, text, &Hidden::AfterValue, str::to_owned),
+    };
     let text = match tree::text(bytes) {
         Ok(text) => text,
         Err(fault) => {
             let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(tree::MAX_BYTES)]);
-            return Read { document: None, diagnostics: show(vec![*fault], &file, &shown, &Hidden::AfterValue) };
+            return refused(vec![*fault], &shown);
         }
     };
-    let Some(root) = tree::parse(text, &mut faults) else {
-        return Read { document: None, diagnostics: show(faults, &file, text, &Hidden::AfterValue) };
-    };
+    let Some(root) = tree::parse(text, &mut faults) else { return refused(faults, text) };
     let server = meaning(&root, &mut faults);
-    let refused = faults.iter().any(|fault| fault.severity == Severity::Error);
+    let sound = faults.iter().all(|fault| fault.severity != Severity::Error);
+    let name = |path: &str| structure::locate(&root, path).1;
     Read {
-        document: server.filter(|_| !refused).map(|server| Document { server }),
-        diagnostics: show(faults, &file, text, &Hidden::Between(root.secrets())),
+        document: server.filter(|_| sound).map(|server| Document { server }),
+        diagnostics: show(faults, &file, text, &Hidden::Between(root.secrets()), name),
     }
 }
 
@@ -85,11 +88,9 @@ pub fn read(bytes: &[u8], origin: &str) -> Read {
 fn meaning(root: &tree::Node, faults: &mut Vec<Fault>) -> Option<MessagingServer> {
     let mut checked = structure::check(root, &schema(), faults);
     let well_formed = faults.is_empty();
-    for fault in faults.iter_mut() {
-        fault.path = structure::locate(root, &fault.path).1;
-    }
-    // Without the list of services every mention of one would look wrong.
-    if checked.dropped.iter().any(|path| path == "spec.services") {
+    // Without the list of services every mention of one would look wrong; and where a thousand errors are shown
+    // already nobody misses the others.
+    if checked.dropped.contains("spec.services") || faults.len() > MAX_SHOWN {
         return None;
     }
     let server = match serde_json::from_value::<MessagingServer>(checked.value.take()?) {
@@ -109,11 +110,8 @@ fn meaning(root: &tree::Node, faults: &mut Vec<Fault>) -> Option<MessagingServer
     }
     found.retain(|fault| !is_consequence(fault, &checked));
     for fault in &mut found {
-        let path = structure::locate(root, &fault.path).1;
-        let place = structure::locate(root, fault.shown_at.as_ref().unwrap_or(&fault.path)).0;
-        fault.place = Some(place);
-        fault.path = path;
-        fault.shown_at = None;
+        let shown_at = fault.shown_at.take();
+        fault.place = Some(structure::locate(root, shown_at.as_ref().unwrap_or(&fault.path)).0);
     }
     faults.extend(found);
     Some(server)
@@ -121,14 +119,9 @@ fn meaning(root: &tree::Node, faults: &mut Vec<Fault>) -> Option<MessagingServer
 
 /// Whether something is missing only because what was written there was wrong, which has been reported already.
 fn is_consequence(fault: &Fault, checked: &structure::Checked) -> bool {
-    let below = |path: &str, above: &str| {
-        path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-    };
     let asks_for_a_service = matches!(fault.rule, "depends-on-known" | "needs-known" | "on-hang-known");
+    let asks_for_a_field = matches!(fault.rule, "listener-place" | "reload-way");
     (asks_for_a_service && checked.kept.contains_key("spec.services"))
-        || checked
-            .dropped
-            .iter()
-            .any(|dropped| below(&fault.path, dropped) || (fault.path.ends_with(']') && below(dropped, &fault.path)))
-        || (fault.rule == "reload-way" && checked.dropped.iter().any(|dropped| below(dropped, &fault.path)))
+        || checked.was_dropped(&fault.path)
+        || (asks_for_a_field && checked.lost_a_field(&fault.path))
 }

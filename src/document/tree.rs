@@ -64,12 +64,12 @@ impl Node {
 
     /// Where the values of environment variables stand.
     pub(super) fn secrets(&self) -> Vec<(Place, Place)> {
-        let items = |node: Option<&Self>| -> Vec<Self> {
+        fn items(node: Option<&Node>) -> &[Node] {
             match node.map(|node| &node.kind) {
-                Some(Kind::List(items)) => items.clone(),
-                Some(Kind::Map(_) | Kind::Scalar { .. }) | None => Vec::new(),
+                Some(Kind::List(items)) => items,
+                Some(Kind::Map(_) | Kind::Scalar { .. }) | None => &[],
             }
-        };
+        }
         let spec = self.get("spec");
         ["services", "schedule"]
             .into_iter()

@@ -210,3 +210,16 @@ fn mutated_documents_never_panic_and_are_refused_only_with_a_reason() {
     }
     assert!(taken > 100 && refused > 100, "both ways are walked: {taken} taken, {refused} refused");
 }
+
+#[test]
+fn a_mebibyte_in_one_line_of_wrong_values_is_answered_with_a_piece_of_it_each() {
+    let variables = vec!["{name: A, value: 1, x: y}"; 64].join(&format!(",{}", " ".repeat(80)));
+    let service = format!("{{name: A, command: [1, 2], environment: [{variables}]}}");
+    let spec = format!("profile: Custom\nservices: [{}]", vec![service; 120].join(", "));
+    let text = text(&spec);
+    assert!(text.len() > MAX_BYTES * 3 / 4 && text.len() <= MAX_BYTES);
+    let read = read(text.as_bytes(), "test");
+    assert_eq!(read.diagnostics.len(), 1_001);
+    assert!(read.diagnostics.iter().all(|diagnostic| diagnostic.text.chars().count() <= 120));
+    assert!(!said(&read).contains("value: 1"), "{}", said(&read));
+}

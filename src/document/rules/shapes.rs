@@ -1,0 +1,206 @@
+//! Rules about fields of one service that belong together.
+
+use super::services::own;
+use super::{Cel, Findings, Rule};
+use crate::document::diagnostic::Severity;
+use crate::document::effective::Effective;
+use crate::document::spec::{HangAction, Protocol, ReadinessType, Tls};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "readiness-pid-file",
+        severity: Severity::Error,
+        path: "spec.services[]",
+        message: "readiness PidFile needs pidFile",
+        cel: Cel::Says("!has(self.readiness) || self.readiness.type != 'PidFile' || has(self.pidFile)"),
+        check: readiness_pid_file,
+    },
+    Rule {
+        id: "readiness-command",
+        severity: Severity::Error,
+        path: "spec.services[].readiness",
+        message: "readiness Command, and no other, has a command",
+        cel: Cel::Says("(self.type == 'Command') == has(self.command)"),
+        check: readiness_command,
+    },
+    Rule {
+        id: "readiness-probe",
+        severity: Severity::Error,
+        path: "spec.services[]",
+        message: "readiness Probe needs an enabled listener, else the service would never be ready",
+        cel: Cel::Cannot("the profile may supply the listeners"),
+        check: readiness_probe,
+    },
+    Rule {
+        id: "listener-place",
+        severity: Severity::Error,
+        path: "spec.services[].listeners[]",
+        message: "a listener has a port or a socket, and not both",
+        cel: Cel::Says("has(self.port) != has(self.socket)"),
+        check: listener_place,
+    },
+    Rule {
+        id: "listener-starttls",
+        severity: Severity::Error,
+        path: "spec.services[].listeners[]",
+        message: "Http and Tcp have no STARTTLS",
+        cel: Cel::Says("!has(self.tls) || self.tls != 'StartTls' || !(self.protocol in ['Http', 'Tcp'])"),
+        check: listener_starttls,
+    },
+    Rule {
+        id: "reload-way",
+        severity: Severity::Error,
+        path: "spec.services[].reload",
+        message: "a reload is a command or a signal, and not both",
+        cel: Cel::Says("has(self.command) != has(self.signal)"),
+        check: reload_way,
+    },
+    Rule {
+        id: "on-hang-service",
+        severity: Severity::Error,
+        path: "spec.services[].onHang",
+        message: "onHang RestartService, and no other, names a service",
+        cel: Cel::Says("(self.action == 'RestartService') == has(self.service)"),
+        check: on_hang_service,
+    },
+];
+
+fn readiness_pid_file(all: &Effective<'_>, found: &mut Findings) {
+    for (path, service) in own(all) {
+        let wanted = service.readiness.as_ref().is_some_and(|readiness| readiness.kind == ReadinessType::PidFile);
+        if wanted && service.pid_file.is_none() {
+            found.add(
+                format!("{path}.pidFile"),
+                format!("`{}` says it is ready by its pid file, and names none", service.name),
+                "pidFile beside readiness PidFile",
+                "add `pidFile: /run/NAME.pid`",
+            );
+        }
+    }
+}
+
+fn readiness_command(all: &Effective<'_>, found: &mut Findings) {
+    for (path, service) in own(all) {
+        let Some(readiness) = &service.readiness else { continue };
+        match (readiness.kind == ReadinessType::Command, readiness.command.is_some()) {
+            (true, false) => found.add(
+                format!("{path}.readiness.command"),
+                "readiness Command has no command, so the service would never be ready",
+                "a command that exits 0 when the service is ready",
+                "add `command: [...]` to readiness",
+            ),
+            (false, true) => found.add(
+                format!("{path}.readiness.command"),
+                "this readiness runs no command",
+                "a command only with `type: Command`",
+                "write `type: Command`, or remove the command",
+            ),
+            (true, true) | (false, false) => {}
+        }
+    }
+}
+
+fn readiness_probe(all: &Effective<'_>, found: &mut Findings) {
+    for merged in &all.services {
+        let (Some(at), service) = (merged.at, &merged.service) else { continue };
+        let probe = service.readiness.as_ref().is_some_and(|readiness| readiness.kind == ReadinessType::Probe);
+        if probe && !service.listeners.iter().flatten().any(|listener| listener.enabled.unwrap_or(true)) {
+            found.add(
+                format!("spec.services[{at}].listeners"),
+                format!("`{}` has no enabled listener to probe, so it would never be ready", service.name),
+                "an enabled listener beside readiness Probe",
+                "add a listener, or write `type: Immediate`",
+            );
+            found.shown_at(format!("spec.services[{at}].readiness.type"));
+        }
+    }
+}
+
+fn listener_place(all: &Effective<'_>, found: &mut Findings) {
+    for (path, service) in own(all) {
+        for (at, listener) in service.listeners.iter().flatten().enumerate() {
+            let path = format!("{path}.listeners[{at}]");
+            match (&listener.port, &listener.socket) {
+                (Some(_), Some(_)) => found.add(
+                    format!("{path}.socket"),
+                    "this listener has a port and a socket",
+                    "one of the two",
+                    "write two listeners, or remove one of the two fields",
+                ),
+                (None, None) => found.add(
+                    path,
+                    "this listener has no port and no socket",
+                    "one of the two",
+                    "add `port: 143` or `socket: /path`",
+                ),
+                (Some(_), None) | (None, Some(_)) => {}
+            }
+        }
+    }
+}
+
+fn listener_starttls(all: &Effective<'_>, found: &mut Findings) {
+    for (path, service) in own(all) {
+        for (at, listener) in service.listeners.iter().flatten().enumerate() {
+            let without = match listener.protocol {
+                Protocol::Http | Protocol::Tcp => true,
+                Protocol::Imap
+                | Protocol::Pop3
+                | Protocol::Smtp
+                | Protocol::Submission
+                | Protocol::Lmtp
+                | Protocol::ManageSieve => false,
+            };
+            if without && listener.tls == Some(Tls::StartTls) {
+                found.add(
+                    format!("{path}.listeners[{at}].tls"),
+                    "this protocol has no STARTTLS",
+                    "`None` or `Implicit`",
+                    "write `Implicit` if TLS is spoken from the first byte",
+                );
+            }
+        }
+    }
+}
+
+fn reload_way(all: &Effective<'_>, found: &mut Findings) {
+    for (path, service) in own(all) {
+        let Some(reload) = &service.reload else { continue };
+        match (&reload.command, reload.signal) {
+            (Some(_), Some(_)) => found.add(
+                format!("{path}.reload.signal"),
+                "this reload is a command and a signal",
+                "one of the two",
+                "remove one of them",
+            ),
+            (None, None) => found.add(
+                format!("{path}.reload"),
+                "this reload has no command and no signal",
+                "one of the two",
+                "add `signal: HUP` or `command: [...]`",
+            ),
+            (Some(_), None) | (None, Some(_)) => {}
+        }
+    }
+}
+
+fn on_hang_service(all: &Effective<'_>, found: &mut Findings) {
+    for (path, service) in own(all) {
+        let Some(hang) = &service.on_hang else { continue };
+        match (hang.action == HangAction::RestartService, hang.service.is_some()) {
+            (true, false) => found.add(
+                format!("{path}.onHang.service"),
+                "RestartService does not say which service",
+                "the name of a service",
+                "add `service: NAME`",
+            ),
+            (false, true) => found.add(
+                format!("{path}.onHang.service"),
+                "this action restarts no other service",
+                "a service only with `action: RestartService`",
+                "write `action: RestartService`, or remove the service",
+            ),
+            (true, true) | (false, false) => {}
+        }
+    }
+}
