@@ -106,7 +106,7 @@ fn verdict(name: &str, good: bool, diagnostics: &[Diagnostic]) -> String {
 }
 
 fn object(diagnostic: &Diagnostic) -> Value {
-    let Diagnostic { severity, file: _, place, text, path, message, expected, cure, rule } = diagnostic;
+    let Diagnostic { severity, file: _, place, text, left_out: _, path, message, expected, cure, rule } = diagnostic;
     json!({
         "severity": severity.to_string(),
         "line": place.map(|place| place.line),
