@@ -200,7 +200,10 @@ fn r03_stop_msg_prints_a_line_a_process_in_reverse_order_and_names_what_does_not
     let site = Site::new();
     site.start_msg(&[]);
     let said = site.run(&["stop-msg", "imap"]);
-    assert_eq!((said.code, said.lines().as_str()), (0, "Connecting to watcher ...\nStopping imap server PID ... done\n"));
+    assert_eq!(
+        (said.code, said.lines().as_str()),
+        (0, "Connecting to watcher ...\nStopping imap server PID ... done\n")
+    );
     let said = site.run(&["stop-msg"]);
     let expected = "\
 Connecting to watcher ...
@@ -253,7 +256,11 @@ fn r04_every_refusal_has_its_exit_code_and_one_line() {
         (&["reload", "sched"], 69, "mailward: sched declares no reload; restart it instead\n"),
         (&["why", "imapp"], 64, "mailward: there is no service named imapp; did you mean imap?\n"),
         (&["status", "imapp"], 64, "mailward: there is no service named imapp; did you mean imap?\n"),
-        (&["start", "watcher"], 64, "mailward: watcher is the agent itself: `mailward run` starts it, `stop-msg watcher` ends it alone\n"),
+        (
+            &["start", "watcher"],
+            64,
+            "mailward: watcher is the agent itself: `mailward run` starts it, `stop-msg watcher` ends it alone\n",
+        ),
     ];
     for (words, code, err) in table {
         let said = site.run(words);
@@ -347,7 +354,10 @@ fn status_tells_no_agent_and_a_killed_one_apart_and_ends_with_3() {
     assert!(said.code == 3 && said.err.starts_with("mailward: no agent is running: there is no "), "{said:?}");
     assert_eq!(site.run(&["start", "imap"]).code, 69);
     let object = site.status();
-    assert_eq!((&object["kind"], &object["status"]["conditions"][0]["reason"]), (&"MessagingServer".into(), &"NoAgent".into()));
+    assert_eq!(
+        (&object["kind"], &object["status"]["conditions"][0]["reason"]),
+        (&"MessagingServer".into(), &"NoAgent".into())
+    );
     site.start_msg(&["sched"]);
     let held = site.run(&["status"]);
     assert_eq!(held.code, 1, "not all is ready: {held:?}");
