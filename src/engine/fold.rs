@@ -143,7 +143,6 @@ impl Engine {
 
     fn fail(&mut self, now: Now, ix: Ix, incarnation: Incarnation, how: Failed) {
         let declaration = self.desired.service(ix).declaration;
-        let reported_only = !self.desired.autorestart.enabled && self.desired.watched;
         let marks = self.marks(ix);
         let was_ready = marks.ready == incarnation;
         marks.failure = Some(Failure { at: now.boot, incarnation, how, was_ready, declaration, files: marks.files });
@@ -154,7 +153,12 @@ impl Engine {
                 facts.process = Fact::Unknown(Doubt::AfterFailedStart);
             }
         }
-        if reported_only {
+        self.tell_if_only_reported(now, ix);
+    }
+
+    /// Nothing answers a failure while autorestart is off: that is said with it ([R12]).
+    pub(super) fn tell_if_only_reported(&mut self, now: Now, ix: Ix) {
+        if !self.desired.autorestart.enabled && self.desired.watched {
             self.tell(now, ix, Happened::OnlyReported);
         }
     }

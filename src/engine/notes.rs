@@ -130,6 +130,7 @@ impl Engine {
             files: marks.files,
         });
         self.tell(now, ix, Happened::NotReadyInTime);
+        self.tell_if_only_reported(now, ix);
     }
 
     /// Notes that a step is being taken, before it is: a killed agent must find the mark.
@@ -177,7 +178,11 @@ impl Engine {
                 marks.stop_failed = false;
                 let what = match rung {
                     Rung::Ask(signal) => Happened::Asked { signal: *signal, pid },
-                    Rung::Kill => Happened::Killed { pid },
+                    Rung::Kill => {
+                        let group = self.desired.service(ix).group;
+                        let locks_of = group.map(|group| self.desired.groups[group.at()].name.clone());
+                        Happened::Killed { pid, locks_of }
+                    }
                 };
                 self.tell(now, ix, what);
             }
