@@ -141,7 +141,8 @@ impl Engine {
             || self.board.down(ix).is_some_and(crate::plan::Down::stops)
     }
 
-    fn fail(&mut self, now: Now, ix: Ix, incarnation: Incarnation, how: Failed) {
+    /// A failure that waits for its answer.
+    pub(super) fn fail(&mut self, now: Now, ix: Ix, incarnation: Incarnation, how: Failed) {
         let declaration = self.desired.service(ix).declaration;
         let reported_only = !self.desired.autorestart.enabled && self.desired.watched;
         let marks = self.marks(ix);
