@@ -141,7 +141,8 @@ impl Engine {
             || self.board.down(ix).is_some_and(crate::plan::Down::stops)
     }
 
-    fn fail(&mut self, now: Now, ix: Ix, incarnation: Incarnation, how: Failed) {
+    /// A failure that waits for its answer.
+    pub(super) fn fail(&mut self, now: Now, ix: Ix, incarnation: Incarnation, how: Failed) {
         let declaration = self.desired.service(ix).declaration;
         let marks = self.marks(ix);
         let was_ready = marks.ready == incarnation;
@@ -153,11 +154,7 @@ impl Engine {
                 facts.process = Fact::Unknown(Doubt::AfterFailedStart);
             }
         }
-        self.tell_if_only_reported(now, ix);
-    }
-
-    /// Nothing answers a failure while autorestart is off: that is said with it ([R12]).
-    pub(super) fn tell_if_only_reported(&mut self, now: Now, ix: Ix) {
+        // Nothing answers a failure while autorestart is off: that is said with it ([R12]).
         if !self.desired.autorestart.enabled && self.desired.watched {
             self.tell(now, ix, Happened::OnlyReported);
         }
