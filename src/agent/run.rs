@@ -24,7 +24,7 @@ use crate::ledger::{Epoch, Journal, State};
 use crate::model::Name;
 use crate::report::sd_notify::{self, Notifier};
 use crate::sources::{Sources, file};
-use crate::supervise::{Host, HostConfig};
+use crate::supervise::{Host, HostConfig, give_back_pages_of_the_program};
 
 /// Why the agent does not run.
 #[derive(Debug, thiserror::Error)]
@@ -115,8 +115,13 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
 
     let mut batch = Batch::default();
     let mut more = true;
+    let mut starting = true;
     loop {
         if !more {
+            if starting && agent.is_settled() {
+                starting = false;
+                give_back_pages_of_the_program();
+            }
             tokio::select! {
                 // Each arm is cancel safe: a channel keeps what nobody took, a descriptor and an alarm stay ready.
                 ready = host.readable() => ready.map_err(system("the runtime"))?.clear_ready(),
