@@ -14,7 +14,7 @@ use crate::running::{eventually, program};
 const ALL: [(&str, &str); 4] = [
     ("store", "group: store, groupRole: Lead"),
     ("imap", "group: store, dependsOn: [store]"),
-    ("off", "enabled: false"),
+    ("web", "enabled: false"),
     ("smtp", ""),
 ];
 
@@ -36,8 +36,8 @@ fn r04_the_exit_codes_of_start_stop_and_restart() {
     for verb in ["start", "stop", "restart"] {
         let said = house.run(&[verb, "impa"]);
         assert_eq!((said.code, said.err.contains("did you mean imap?")), (64, true), "{said:?}");
-        let said = house.run(&[verb, "off"]);
-        assert_eq!((said.code, said.err.contains("off is disabled")), (78, true), "{said:?}");
+        let said = house.run(&[verb, "web"]);
+        assert_eq!((said.code, said.err.contains("web is disabled")), (78, true), "{said:?}");
     }
     assert_eq!(code(&["stop", "store"]), 0);
     let said = house.run(&["start", "imap"]);
@@ -144,7 +144,7 @@ fn status_as_json_has_the_fields_that_scripts_rely_on() {
     let services = object["status"]["instances"][0]["services"].as_array().unwrap();
     assert_eq!(services.len(), 4);
     for service in services {
-        let up = service["name"] != "off";
+        let up = service["name"] != "web";
         assert!(service["name"].is_string() && service["reason"].is_string() && service["ready"].is_string());
         assert_eq!((&service["enabled"], &service["held"], &service["gaveUp"]), (&up.into(), &false.into(), &false.into()));
         assert_eq!((service["pid"].is_u64(), service["since"].is_string()), (up, up), "{service}");

@@ -129,6 +129,7 @@ fn r18_an_empty_document_never_means_no_services() {
 #[test]
 fn r18_an_agent_that_begins_with_a_bad_file_uses_the_last_good_one() {
     let (mut house, imap) = running();
+    house.keeps_its_document();
     for content in ["kind: [", ""] {
         house.put("conf/mailward.yaml", content);
         house.restart_agent();
@@ -147,10 +148,10 @@ fn r18_an_agent_that_begins_with_a_bad_file_uses_the_last_good_one() {
 #[test]
 fn r18_an_agent_with_no_good_document_at_all_ends_with_78_and_every_error() {
     let house = House::new(&one());
-    house.put("conf/mailward.yaml", "kind: X\nspec: {profile: Y}\n");
+    house.declare("  profile: Nobodys\n  servcies: []\n");
     let (code, words) = house.refuses_to_start();
     assert_eq!(code, 78);
-    assert!(words.contains(":1:7") && words.contains(":2:17"), "{words}");
+    assert!(words.contains(":5:12") && words.contains("did you mean") && words.contains("servcies"), "{words}");
     fs::remove_file(house.path("conf/mailward.yaml")).unwrap();
     let (code, words) = house.refuses_to_start();
     assert_eq!(code, 78);

@@ -3,6 +3,7 @@
 use rustix::process::Signal;
 
 use super::house::{House, is_alive, services, signal_to};
+use crate::running::eventually;
 
 const STORE_GROUP: [(&str, &str); 4] = [
     ("store", "group: store, groupRole: Lead"),
@@ -73,6 +74,9 @@ fn r09_members_that_die_together_are_absorbed_into_one_restart() {
     house.signal_agent(Signal::STOP);
     signal_to(before.pid("imap").unwrap(), Signal::KILL);
     signal_to(before.pid("pop").unwrap(), Signal::KILL);
+    for name in ["imap", "pop"] {
+        eventually(name, || (!is_alive(before.pid(name).unwrap())).then_some(()));
+    }
     house.signal_agent(Signal::CONT);
     house.again("pop", before.pid("pop").unwrap());
     let status = house.all_ready();

@@ -267,6 +267,12 @@ impl House {
         })
     }
 
+    /// The document that is in force is on the disk, where a killed agent's successor finds it.
+    pub(crate) fn keeps_its_document(&self) {
+        let document = self.read("conf/mailward.yaml");
+        eventually("the last good document", || (self.read("state/last-good.yaml") == document).then_some(()));
+    }
+
     /// The command line, told where the agent is.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(program());

@@ -172,7 +172,7 @@ fn with_the_disk_of_its_data_full_the_agent_goes_on_says_so_and_recovers() {
     let status = house.until("it says so", |status| status.condition("Degraded").1 == "AgentComplains");
     assert_eq!(status.condition("Ready").0, "True", "the services are well");
     let log = house.read("stderr");
-    assert!(log.contains("data/log/watcher") && log.contains("No space left on device"), "{log}");
+    assert!(log.contains("data/log/default: ") && log.contains("No space left on device"), "{log}");
     house.until("of the output too", |_| house.read("stderr").contains("output of chatty cannot be written"));
     fs::remove_file(data.join("filler")).unwrap();
     signal_to(imap, Signal::KILL);
