@@ -147,7 +147,8 @@ impl<'a> View<'a> {
     }
 
     fn show(&mut self, complaint: Option<&str>) -> Result<(), Failure> {
-        let mut block = complaint.map_or_else(String::new, |words| format!("{}\n\n", self.style.paint(Tone::Bad, words)));
+        let mut block =
+            complaint.map_or_else(String::new, |words| format!("{}\n\n", self.style.paint(Tone::Bad, words)));
         if let Some(reported) = &self.reported {
             block.push_str(&table(reported, &self.cast, &mut self.seen, &self.zone, self.style));
         }

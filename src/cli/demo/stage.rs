@@ -64,8 +64,9 @@ impl Stage {
                 prepare(root).map_err(|error| Failure::of(CANNOT_CREATE, &error))?;
                 oracle_document(root, &program, ports, recovery)
             }
-            Parts::Debian => oracle_of_debian_parts(root, &program, ports)
-                .map_err(|error| Failure::of(CANNOT_CREATE, &error))?,
+            Parts::Debian => {
+                oracle_of_debian_parts(root, &program, ports).map_err(|error| Failure::of(CANNOT_CREATE, &error))?
+            }
         };
         let place = Place {
             config: Some(root.join("mailward.yaml")),

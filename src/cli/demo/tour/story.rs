@@ -1,7 +1,7 @@
 //! The story, step by step.
 
-use super::watch::{Pids, Watch, is_settled, kill, lives, order, pids, place, refuses, services};
 use super::unseen;
+use super::watch::{Pids, Watch, is_settled, kill, lives, order, pids, place, refuses, services};
 use crate::cli::demo::stage::{Stage, is_alone};
 use crate::cli::failure::{Failure, OK};
 use crate::cli::terminal::print;
@@ -145,8 +145,7 @@ async fn start_by_hand(stage: &Stage, watch: &mut Watch) -> Result<(), Failure> 
     print("\n")?;
     claim(code == OK, "start-msg ends with 0", code)?;
     let up = |reported: &Reported| {
-        is_settled(reported)
-            && find(reported, "imap").is_some_and(|imap| imap.ready == Truth::True && !imap.gave_up)
+        is_settled(reported) && find(reported, "imap").is_some_and(|imap| imap.ready == Truth::True && !imap.gave_up)
     };
     let reported = watch.until("imap up again", up).await?;
     let now = pids(&reported);
@@ -196,7 +195,8 @@ async fn broken_edit(stage: &mut Stage, watch: &mut Watch) -> Result<(), Failure
     let good = stage.document.to_string();
     let broken = good.replacen("      enabled: false\n", "      enabled: perhaps\n", 1);
     let line = broken.lines().position(|line| line.contains("enabled: perhaps")).map_or(0, |at| at + 1);
-    let column = broken.lines().nth(line.saturating_sub(1)).and_then(|text| text.find("perhaps")).map_or(0, |at| at + 1);
+    let column =
+        broken.lines().nth(line.saturating_sub(1)).and_then(|text| text.find("perhaps")).map_or(0, |at| at + 1);
     let generation = watch.status().await?.status.observed_generation;
     print(&format!("   line {line} of {} now says: enabled: perhaps\n", stage.file().display()))?;
     stage.write(&broken)?;

@@ -75,11 +75,7 @@ impl Watch {
     }
 
     /// Waits until the status is as wished: asked after every event and every second.
-    pub(super) async fn until(
-        &mut self,
-        what: &str,
-        is_so: impl Fn(&Reported) -> bool,
-    ) -> Result<Reported, Failure> {
+    pub(super) async fn until(&mut self, what: &str, is_so: impl Fn(&Reported) -> bool) -> Result<Reported, Failure> {
         let begun = Instant::now();
         loop {
             let reported = self.status().await?;
