@@ -24,7 +24,7 @@ use crate::ledger::{Epoch, Journal, State};
 use crate::model::Name;
 use crate::report::sd_notify::{self, Notifier};
 use crate::sources::{Sources, file};
-use crate::supervise::{Host, HostConfig, give_back_pages_of_the_program};
+use crate::supervise::{Host, HostConfig, give_back_code};
 
 /// Why the agent does not run.
 #[derive(Debug, thiserror::Error)]
@@ -119,7 +119,7 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
     loop {
         if starting && !more && agent.is_settled() {
             starting = false;
-            give_back_pages_of_the_program();
+            give_back_code();
         }
         tokio::select! {
             // Each arm is cancel safe: a channel keeps what nobody took, a descriptor and an alarm stay ready.

@@ -48,6 +48,6 @@ mod timer;
 mod words;
 
 pub use config::{Drained, HostConfig, HostError, Recorded};
-pub use footprint::give_back_pages_of_the_program;
+pub use footprint::give_back_code;
 pub use host::Host;
 pub use service::Said;
