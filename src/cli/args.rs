@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::demo::Demo;
 use super::oracle::{RefreshMsg, StartMsg, StopMsg};
 
 /// Keeps the services of a mail server in the state that one document declares.
@@ -81,6 +82,11 @@ pub(crate) enum Command {
     Completions(Completions),
     /// Prints the manual page, or writes all of them into a folder.
     Man(Man),
+    /// Runs a whole mail server in a temporary folder, to try things on.
+    ///
+    /// It listens on free ports of 127.0.0.1 only. Ctrl-C stops it in order and leaves nothing behind. With --tour it
+    /// plays the story by itself and ends with 0 where everything was seen to happen, with 1 where not.
+    Demo(Demo),
     /// Starts a stand-in server of the demo.
     #[command(hide = true, name = "stand-in", disable_help_flag = true)]
     StandIn(StandIn),
@@ -122,6 +128,9 @@ pub(crate) struct Run {
     /// Leaves the terminal: the agent leads a session of its own.
     #[arg(long, hide = true)]
     pub(crate) new_session: bool,
+    /// Stops everything in order when the parent, which is this process, is gone.
+    #[arg(long, hide = true, value_name = "PID")]
+    pub(crate) end_with: Option<i32>,
 }
 
 /// `validate`.

@@ -16,9 +16,9 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::Problem;
+use super::request::{Forecast, Told};
 use super::routes::{Encoded, METHODS, Route};
 use super::wire::{Answered, End, OrderRequest, Why};
-use crate::agent::{Forecast, Told};
 use crate::status::Reported;
 
 /// How long an answer may take; the server gives up on its own loop before.

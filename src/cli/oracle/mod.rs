@@ -29,6 +29,9 @@ pub(crate) struct StartMsg {
     pub(crate) components: Vec<String>,
     #[command(flatten)]
     pub(crate) place: Place,
+    /// A launched agent ends with this process, in order, instead of outliving it.
+    #[arg(skip)]
+    pub(crate) ends_with_us: bool,
 }
 
 /// Stops services, with the words of Oracle's command of that name.

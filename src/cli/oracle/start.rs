@@ -30,7 +30,7 @@ pub(crate) async fn start(agent: &Agent, said: &StartMsg) -> Result<u8, Failure>
             };
             check_names(&said.place, but.unwrap_or_default())?;
             launched = true;
-            let events = launch(&client, missing, &said.place, but).await?;
+            let events = launch(&client, missing, said, but).await?;
             // What the agent has begun by itself before anybody could follow.
             show.replay(client.history(None).await?)?;
             events

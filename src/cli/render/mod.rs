@@ -17,7 +17,8 @@ pub(crate) use history::history;
 pub(crate) use object::{json, yaml};
 pub(crate) use oracle::{Starting, Stopping};
 pub(crate) use plan::plan;
-pub(crate) use status::status;
+pub(crate) use status::{heading, state, status};
+pub(crate) use table::Table;
 
 /// Whether text carries colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -33,7 +33,8 @@ pub(crate) fn status(reported: &Reported, only: &[String], wide: bool, now: Wall
     text
 }
 
-fn heading(reported: &Reported, instance: &Instance, style: Style) -> String {
+/// What stands out of the whole, a line each, and an empty line.
+pub(crate) fn heading(reported: &Reported, instance: &Instance, style: Style) -> String {
     let status = &reported.status;
     let of = |name: &str| status.conditions.iter().find(|condition| condition.r#type == name);
     let mut text = String::new();
@@ -92,7 +93,7 @@ fn row(service: &ServiceStatus, wide: bool, now: Wall) -> Vec<(String, Tone)> {
 }
 
 /// One word for the eye; programs read the fields.
-fn state(service: &ServiceStatus) -> (&'static str, Tone) {
+pub(crate) fn state(service: &ServiceStatus) -> (&'static str, Tone) {
     match (service.ready, service.pid) {
         (Truth::True, _) if !service.settled => ("changing", Tone::Warning),
         (Truth::True, _) => ("ready", Tone::Good),
