@@ -113,6 +113,13 @@ impl Client {
         &self.socket
     }
 
+    /// The agent's process as seen from here: the kernel tells who listens (`SO_PEERCRED`, unix(7)). Nothing where it
+    /// cannot be seen from this pid namespace.
+    pub async fn agent_pid(&self) -> Result<Option<i32>, ClientError> {
+        let stream = UnixStream::connect(&self.socket).await.map_err(|source| self.not_connected(source))?;
+        Ok(stream.peer_cred().ok().and_then(|peer| peer.pid()).filter(|pid| *pid > 0))
+    }
+
     /// The status of everything.
     pub async fn status(&self) -> Result<Reported, ClientError> {
         self.get(&path(Route::Status)).await

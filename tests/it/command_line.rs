@@ -344,7 +344,7 @@ fn r20_plan_changes_nothing_and_ends_with_2_where_there_are_changes() {
     assert_eq!(site.pid("imap"), before);
     let bad = site.write("bad.yaml", "\n    - {name: imap, comand: [x]}\n");
     let said = site.run(&["plan", bad.to_str().unwrap()]);
-    assert!(said.code == 65 && said.err.contains("bad.yaml:7:"), "{said:?}");
+    assert!(said.code == 65 && said.err.contains("bad.yaml:8:"), "{said:?}");
 }
 
 #[test]
@@ -401,12 +401,12 @@ fn validate_names_every_error_of_every_file_and_ends_with_65_or_66() {
     let said = site.run(&["validate", good]);
     assert_eq!((said.code, said.out.lines().last()), (0, Some(format!("{good}: good").as_str())), "{said:?}");
     let said = site.run(&["validate", bad, good]);
-    assert!(said.code == 65 && said.out.contains("bad.yaml:7:") && said.out.contains("bad.yaml:8:"), "{said:?}");
+    assert!(said.code == 65 && said.out.contains("bad.yaml:8:") && said.out.contains("bad.yaml:9:"), "{said:?}");
     let missing = site.path("missing.yaml");
     let said = site.run(&["validate", missing.to_str().unwrap(), bad, "-o", "json"]);
     let found: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!((said.code, found[0]["good"].as_bool(), found[1]["good"].as_bool()), (66, Some(false), Some(false)));
-    assert_eq!(found[1]["diagnostics"][0]["line"], 7);
+    assert_eq!(found[1]["diagnostics"][0]["line"], 8);
 }
 
 #[test]
