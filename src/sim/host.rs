@@ -62,6 +62,8 @@ struct Running {
     main: bool,
     behaviour: Behaviour,
     ready_at: Option<Boot>,
+    /// It said that it recovers, and says so until it is ready.
+    recovers: bool,
     /// KILL is pending on it, as on a process in an uninterruptible wait.
     killed: bool,
 }
@@ -239,8 +241,8 @@ impl Host {
             (None, None) => (Found::Nothing, None),
         };
         self.say(now, service, Seen::Found(found));
-        let Some(Running { incarnation, behaviour, ready_at, .. }) = main else { return };
-        if behaviour.recovers && ready_at.is_none_or(|at| at > now) {
+        let Some(Running { incarnation, recovers, ready_at, .. }) = main else { return };
+        if recovers && ready_at.is_none_or(|at| at > now) {
             self.say(now, service, Seen::Recovering { incarnation });
         }
         if let Some(at) = ready_at {
@@ -270,7 +272,8 @@ impl Host {
         if let Some((after, exit)) = behaviour.dies {
             self.schedule(now.plus(after), Due::MainEnds(service.clone(), incarnation, exit));
         }
-        let running = Running { incarnation, identity, main: true, behaviour, ready_at, killed: false };
+        let recovers = behaviour.recovers;
+        let running = Running { incarnation, identity, main: true, behaviour, ready_at, recovers, killed: false };
         self.running.insert(service.clone(), running);
     }
 
