@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use super::Settings;
 use super::chronicle::Chronicle;
+use super::last_good::LastGood;
 use super::turns::{After, Agent, Batch, Door, chain, now};
 use super::wishes::{self, Wish};
 use crate::clock::Alarm;
@@ -24,7 +25,7 @@ use crate::ledger::{Epoch, Journal, State};
 use crate::model::Name;
 use crate::report::sd_notify::{self, Notifier};
 use crate::sources::{Sources, file};
-use crate::supervise::{Host, HostConfig};
+use crate::supervise::{Host, HostConfig, give_back_pages_of_the_program};
 
 /// Why the agent does not run.
 #[derive(Debug, thiserror::Error)]
@@ -115,7 +116,12 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
 
     let mut batch = Batch::default();
     let mut more = true;
+    let mut starting = true;
     loop {
+        if !more && starting && agent.is_settled() {
+            starting = false;
+            give_back_pages_of_the_program();
+        }
         tokio::select! {
             // Each arm is cancel safe: a channel keeps what nobody took, a descriptor and an alarm stay ready.
             ready = host.readable(), if !more => ready.map_err(system("the runtime"))?.clear_ready(),
@@ -139,6 +145,7 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
             After::Wait => {}
             After::End(done) => {
                 agent.chronicle.ends(at);
+                agent.last_good.settle();
                 let _ = std::fs::remove_file(&agent.door.socket);
                 if let Some(done) = done {
                     let _ = done.send(Ok(()));
@@ -212,6 +219,7 @@ fn begin(
         refused,
         conditions: Vec::new(),
         journal,
+        last_good: LastGood::new(state.clone()),
         state,
         sources,
         probings: HashMap::new(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::chronicle::Chronicle;
+use super::last_good::LastGood;
 use super::{Request, wishes};
 use crate::clock::{self, Alarm};
 use crate::control;
@@ -36,6 +37,7 @@ pub(super) struct Agent {
     pub(super) conditions: Vec<Condition>,
     pub(super) journal: Journal,
     pub(super) state: State,
+    pub(super) last_good: LastGood,
     pub(super) sources: Sources,
     pub(super) probings: HashMap<Name, Probing>,
     pub(super) events: mpsc::Sender<Event>,
@@ -137,7 +139,12 @@ impl Agent {
         for words in self.host.complaints() {
             self.chronicle.complain(words);
         }
-        questions.into_iter().for_each(|question| self.answer(question));
+        for relief in self.host.relieved() {
+            self.chronicle.relieve(&relief.about, &relief.words);
+        }
+        for question in questions {
+            self.answer(question);
+        }
         self.sign_of_life(now);
         let watchdog = self.watchdog.map(|(every, last)| last.plus(every));
         alarm.set([turn.wake, watchdog].into_iter().flatten().min())?;
@@ -264,16 +271,10 @@ impl Agent {
         }
     }
 
-    /// Synced, and so on a thread of its own: a slow disk must not hold up a restart.
+    /// Remembers the document that is in force, here and on disk.
     pub(super) fn keep_last_good(&mut self, now: Now, bytes: Vec<u8>) {
         self.in_force.clone_from(&bytes);
-        let state = self.state.clone();
-        let kept = std::thread::Builder::new().name("mailward-state".to_owned()).spawn(move || {
-            if let Err(error) = state.save_last_good(&bytes) {
-                tracing::error!("{}", chain(&error));
-            }
-        });
-        if let Err(error) = kept {
+        if let Err(error) = self.last_good.keep(bytes) {
             self.chronicle.message(now, Level::Error, &format!("the last good document was not kept: {error}"));
         }
     }
@@ -307,15 +308,18 @@ impl Agent {
             self.tell_systemd(&[sd_notify::State::Status(&text)]);
             self.said = text;
         }
-        if let Some((every, last)) = self.watchdog {
-            if now.boot >= last.plus(every) {
-                self.tell_systemd(&[sd_notify::State::Watchdog]);
-                self.watchdog = Some((every, now.boot));
-            }
+        if let Some((every, _)) = self.watchdog.filter(|(every, last)| now.boot >= last.plus(*every)) {
+            self.tell_systemd(&[sd_notify::State::Watchdog]);
+            self.watchdog = Some((every, now.boot));
         }
     }
 
-    /// Waits until something happens and gathers all of it.
+    /// Nothing is under way: the next turn comes when something happens.
+    pub(super) fn is_settled(&self) -> bool {
+        self.engine.board().wake().is_none() && self.engine.observed().services.iter().all(|facts| facts.busy.is_none())
+    }
+
+    /// Everything the host has to say; whether it has more to say at once.
     pub(super) fn drain_host(&mut self, events: &mut Vec<Event>) -> bool {
         self.host.drain(events) == crate::supervise::Drained::More
     }

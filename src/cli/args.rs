@@ -25,12 +25,14 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+const SOCKET: &str = "The agent's control socket. Default: $MAILWARD_SOCKET, else control.sock in the runtime folder \
+    (/run/mailward, or $XDG_RUNTIME_DIR/mailward for a user other than root)";
+
 /// Where the agent is asked.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Agent {
-    /// The agent's control socket. Default: $MAILWARD_SOCKET, else control.sock in the runtime folder (/run/mailward,
-    /// or $XDG_RUNTIME_DIR/mailward for a user other than root).
-    #[arg(long, value_name = "PATH", global = true)]
+    /// The agent's control socket.
+    #[arg(long, value_name = "PATH", global = true, help = SOCKET)]
     pub(crate) socket: Option<PathBuf>,
 }
 
@@ -85,13 +87,10 @@ pub(crate) enum Command {
     /// Writes every generated file.
     #[command(hide = true)]
     Generate(Generate),
-    /// As the command of that name of Oracle Communications Messaging Server.
     #[command(hide = true, name = "start-msg")]
     StartMsg(StartMsg),
-    /// As the command of that name of Oracle Communications Messaging Server.
     #[command(hide = true, name = "stop-msg")]
     StopMsg(StopMsg),
-    /// As the command of that name of Oracle Communications Messaging Server.
     #[command(hide = true)]
     Refresh(RefreshMsg),
 }
@@ -155,7 +154,7 @@ pub(crate) struct Status {
     pub(crate) names: Vec<String>,
     /// How it is printed.
     #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) output: Wide,
+    pub(crate) output: StatusOutput,
 }
 
 /// `start`, `stop` and their kind.
@@ -248,7 +247,7 @@ pub(crate) enum Output {
 
 /// How the status is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Wide {
+pub(crate) enum StatusOutput {
     /// For people.
     #[default]
     Table,

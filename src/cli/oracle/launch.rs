@@ -22,7 +22,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// How often a dot is printed.
 const DOT: Duration = Duration::from_secs(1);
 /// How long an agent may take to answer for the first time.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Lines of the agent's log that are shown when it ends at once.
 const SHOWN: usize = 20;
 

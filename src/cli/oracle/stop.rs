@@ -65,8 +65,8 @@ async fn services(client: &Client, before: &Reported, names: Option<Vec<String>>
     let risky: Vec<String> = show.killed.into_iter().filter(in_store).collect();
     if !risky.is_empty() {
         say(&format!(
-            "stop-msg: {} was stopped by KILL: it may have left locks in the message store; if others hang, stop and \
-             start all services",
+            "stop-msg: stopped by KILL: {}; locks may be left in the message store, so if others hang, stop and start \
+             all services",
             risky.join(", ")
         ));
     }

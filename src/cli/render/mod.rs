@@ -8,6 +8,8 @@ mod oracle;
 mod plan;
 mod status;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use answers::{after_order, progress};
 pub(crate) use diff::difference;

@@ -1,5 +1,7 @@
 //! The status for people.
 
+use std::fmt::Write as _;
+
 use super::table::Table;
 use super::{Style, Tone, printable};
 use crate::model::Wall;
@@ -22,9 +24,9 @@ pub(crate) fn status(reported: &Reported, only: &[String], wide: bool, now: Wall
         }
         text.push_str(&table.print(style));
         for service in services.iter().filter(|service| !service.last_lines.is_empty()) {
-            text.push_str(&format!("\nlast lines of {}:\n", service.name));
+            let _ = writeln!(text, "\nlast lines of {}:", service.name);
             for line in &service.last_lines {
-                text.push_str(&format!("  {}\n", printable(line)));
+                let _ = writeln!(text, "  {}", printable(line));
             }
         }
     }
@@ -42,19 +44,20 @@ fn heading(reported: &Reported, instance: &Instance, style: Style) -> String {
         None => style.paint(Tone::Warning, "nothing is known yet"),
     };
     let name = style.paint(Tone::Strong, &reported.metadata.name);
-    text.push_str(&format!("{name} on {}: {whole}\n", instance.name));
+    let _ = writeln!(text, "{name} on {}: {whole}", instance.name);
     for (condition, bad) in
         [("ConfigValid", Truth::False), ("Stalled", Truth::True), ("Degraded", Truth::True), ("Suspended", Truth::True)]
     {
         if let Some(condition) = of(condition).filter(|condition| condition.status == bad) {
             let word = style.paint(Tone::Warning, &condition.reason);
-            text.push_str(&format!("{word}: {}\n", printable(&condition.message).replace('\u{fffd}', " ")));
+            let _ = writeln!(text, "{word}: {}", printable(&condition.message));
         }
     }
-    text.push_str(&format!(
+    let _ = write!(
+        text,
         "agent {} (pid {}), document {}\n\n",
         instance.agent_version, instance.agent_pid, status.observed_generation
-    ));
+    );
     text
 }
 
@@ -94,6 +97,7 @@ fn state(service: &ServiceStatus) -> (&'static str, Tone) {
         (Truth::True, _) if !service.settled => ("changing", Tone::Warning),
         (Truth::True, _) => ("ready", Tone::Good),
         (Truth::Unknown, _) => ("unknown", Tone::Warning),
+        (Truth::False, Some(_)) if service.settled => ("not ready", Tone::Bad),
         (Truth::False, Some(_)) if service.held || !service.enabled => ("stopping", Tone::Warning),
         (Truth::False, Some(_)) => ("starting", Tone::Warning),
         (Truth::False, None) if !service.enabled => ("disabled", Tone::Faint),

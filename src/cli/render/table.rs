@@ -33,9 +33,6 @@ impl Table {
                     owed = 0;
                 }
                 owed += width - cell.chars().count() + 2;
-                if cell.is_empty() {
-                    continue;
-                }
             }
             text.push_str(&line);
             text.push('\n');
