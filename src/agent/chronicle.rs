@@ -13,7 +13,7 @@ use crate::engine::{Happened, Happening};
 use crate::model::{Name, Now};
 use crate::report::default_log::Level;
 use crate::report::lines::Stamp;
-use crate::report::rotating::Rotation;
+use crate::report::rotating::{Notice, Rotation};
 use crate::report::{Line, Logs, Narrator, Record};
 
 /// How many happenings are kept in memory; older ones are in the event log.
@@ -116,8 +116,19 @@ impl Chronicle {
         }
     }
 
-    fn complain_all(&mut self, words: impl IntoIterator<Item = String>) {
-        words.into_iter().for_each(|words| self.complain(words));
+    fn complain_all(&mut self, notices: impl IntoIterator<Item = Notice>) {
+        for notice in notices {
+            match notice {
+                Notice::Lost(words) => self.complain(words),
+                Notice::Over { about, words } => self.relieve(&about, &words),
+            }
+        }
+    }
+
+    /// What was complained about works again.
+    pub(super) fn relieve(&mut self, about: &str, words: &str) {
+        tracing::info!("{words}");
+        self.withdraw(about);
     }
 
     pub(super) fn complaints(&self) -> Vec<String> {

@@ -6,6 +6,7 @@
 
 mod answers;
 mod chronicle;
+mod last_good;
 mod run;
 mod settings;
 mod turns;

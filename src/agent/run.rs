@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use super::Settings;
 use super::chronicle::Chronicle;
+use super::last_good::LastGood;
 use super::turns::{After, Agent, Batch, Door, chain, now};
 use super::wishes::{self, Wish};
 use crate::clock::Alarm;
@@ -144,6 +145,7 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
             After::Wait => {}
             After::End(done) => {
                 agent.chronicle.ends(at);
+                agent.last_good.settle();
                 let _ = std::fs::remove_file(&agent.door.socket);
                 if let Some(done) = done {
                     let _ = done.send(Ok(()));
@@ -217,6 +219,7 @@ fn begin(
         refused,
         conditions: Vec::new(),
         journal,
+        last_good: LastGood::new(state.clone()),
         state,
         sources,
         probings: HashMap::new(),

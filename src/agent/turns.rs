@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::chronicle::Chronicle;
+use super::last_good::LastGood;
 use super::{Request, wishes};
 use crate::clock::{self, Alarm};
 use crate::control;
@@ -36,6 +37,7 @@ pub(super) struct Agent {
     pub(super) conditions: Vec<Condition>,
     pub(super) journal: Journal,
     pub(super) state: State,
+    pub(super) last_good: LastGood,
     pub(super) sources: Sources,
     pub(super) probings: HashMap<Name, Probing>,
     pub(super) events: mpsc::Sender<Event>,
@@ -136,6 +138,9 @@ impl Agent {
         }
         for words in self.host.complaints() {
             self.chronicle.complain(words);
+        }
+        for relief in self.host.relieved() {
+            self.chronicle.relieve(&relief.about, &relief.words);
         }
         for question in questions {
             self.answer(question);
@@ -266,16 +271,10 @@ impl Agent {
         }
     }
 
-    /// Synced, and so on a thread of its own: a slow disk must not hold up a restart.
+    /// Remembers the document that is in force, here and on disk.
     pub(super) fn keep_last_good(&mut self, now: Now, bytes: Vec<u8>) {
         self.in_force.clone_from(&bytes);
-        let state = self.state.clone();
-        let kept = std::thread::Builder::new().name("mailward-state".to_owned()).spawn(move || {
-            if let Err(error) = state.save_last_good(&bytes) {
-                tracing::error!("{}", chain(&error));
-            }
-        });
-        if let Err(error) = kept {
+        if let Err(error) = self.last_good.keep(bytes) {
             self.chronicle.message(now, Level::Error, &format!("the last good document was not kept: {error}"));
         }
     }

@@ -3,7 +3,8 @@
 use super::{Engine, Happened, Verb};
 use crate::desired::{Ix, Wanted};
 use crate::history::{Force, Hold};
-use crate::model::{Name, Now};
+use crate::model::{Doubt, Fact, Name, Now};
+use crate::observed::Process;
 use crate::policy::reach;
 
 /// An order to the agent.
@@ -201,10 +202,12 @@ impl Engine {
             return Err(Refusal::HeldByDocument(name));
         }
         let runs = self.stays_alive(ix);
+        self.looks_again(ix);
         let marks = self.marks(ix);
         marks.hold = None;
         if runs {
-            return Ok(Accepted::AlreadySo);
+            // Who waits for a start waits for readiness, whoever has begun it.
+            return Ok(if self.board.is_ready(ix) { Accepted::AlreadySo } else { Accepted::Doing });
         }
         marks.forgive();
         marks.ordered = true;
@@ -217,6 +220,14 @@ impl Engine {
         marks.hold.is_none()
             && self.observed.services[ix.at()].alive().is_some_and(|alive| !marks.retires(alive.incarnation))
             && self.board.down(ix).is_none_or(|down| !down.stops())
+    }
+
+    /// A person who starts may have sent away who was in the place ([R5]): that is looked at before anything is said.
+    fn looks_again(&mut self, ix: Ix) {
+        let facts = self.facts(ix);
+        if matches!(facts.process, Fact::Known(Process::Foreign { .. })) && facts.busy.is_none() {
+            facts.process = Fact::Unknown(Doubt::AfterForeign);
+        }
     }
 
     fn waits_for_the_dead(&self, ix: Ix, service: Name) -> Option<Refusal> {
@@ -268,6 +279,7 @@ impl Engine {
             return Err(Refusal::HeldByDocument(name));
         }
         let there = self.observed.services[ix.at()].alive().is_some();
+        self.looks_again(ix);
         let marks = self.marks(ix);
         marks.hold = None;
         marks.forgive();

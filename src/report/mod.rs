@@ -26,7 +26,7 @@ use jiff::tz::TimeZone;
 use crate::model::Wall;
 use default_log::{DefaultLog, Level};
 use events::EventLog;
-use rotating::{Rotation, Written};
+use rotating::{Notice, Rotation, Written};
 use watcher_log::WatcherLog;
 
 /// The agent's three logs, in the folder `<dataRoot>/log` ([R12], [R15]).
@@ -50,21 +50,21 @@ impl Logs {
 
     /// One line into the watcher log and the same as an event. Gives what is to be told on the console about the logs
     /// themselves; nothing, as a rule.
-    pub fn line(&mut self, at: Wall, line: &Line, reason: &str) -> Vec<String> {
+    pub fn line(&mut self, at: Wall, line: &Line, reason: &str) -> Vec<Notice> {
         let written = self.watcher.write(line);
-        let mut notices: Vec<String> = written.notice(self.watcher.path()).into_iter().collect();
+        let mut notices: Vec<Notice> = written.notice(self.watcher.path()).into_iter().collect();
         notices.extend(self.event(at, &Record::of_line(line, &line.to_string(), reason)));
         notices
     }
 
     /// An event that Oracle's watcher log has no line for.
-    pub fn event(&mut self, at: Wall, record: &Record<'_>) -> Option<String> {
+    pub fn event(&mut self, at: Wall, record: &Record<'_>) -> Option<Notice> {
         let written = self.events.write(at, record);
         written.notice(self.events.path())
     }
 
     /// A failure or another message, into the default log.
-    pub fn message(&mut self, at: Wall, level: Level, text: &str) -> Option<String> {
+    pub fn message(&mut self, at: Wall, level: Level, text: &str) -> Option<Notice> {
         let written: Written = self.default.write(at, level, text);
         written.notice(self.default.path())
     }

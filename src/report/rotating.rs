@@ -45,16 +45,33 @@ pub enum Written {
 
 impl Written {
     /// What is to be told on the console, once for each row of losses and once at its end.
-    pub fn notice(&self, path: &Path) -> Option<String> {
+    pub fn notice(&self, path: &Path) -> Option<Notice> {
+        let about = format!("{}: ", path.display());
         match self {
             Self::Whole | Self::Lost { first: None } => None,
-            Self::Resumed { lost } => Some(format!("{}: can be written again; {lost} lines were lost", path.display())),
-            Self::Lost { first: Some(error) } => Some(format!(
-                "{}: {error}; its lines are dropped until it can be written (services are supervised as before)",
-                path.display()
-            )),
+            Self::Resumed { lost } => {
+                let words = format!("{about}can be written again; {lost} lines were lost");
+                Some(Notice::Over { about, words })
+            }
+            Self::Lost { first: Some(error) } => Some(Notice::Lost(format!(
+                "{about}{error}; its lines are dropped until it can be written (services are supervised as before)"
+            ))),
         }
     }
+}
+
+/// What is told about a log itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Its lines are lost from here on.
+    Lost(String),
+    /// They no longer are.
+    Over {
+        /// How the notice of the loss begins.
+        about: String,
+        /// What is told.
+        words: String,
+    },
 }
 
 /// The file and what is known of it. Nothing is opened before the first line.

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use super::default_log::Level;
 use super::lines::{Checked, Dots, Line, Medium, Stamp, Stopped};
-use super::rotating::{RotatingFile, Rotation, Written};
+use super::rotating::{Notice, RotatingFile, Rotation, Written};
 use super::sd_notify::{Notifier, NotifyError, State, message, sign_of_life_every};
 use super::{Logs, Record};
 use crate::model::Wall;
@@ -306,7 +306,8 @@ fn a_loss_is_told_once_counted_and_its_end_told_once() {
     assert_eq!(told, [true, false, false, false, false]);
     fs::remove_file(&obstacle).expect("deleted");
     let notice = file.write_line(b"again").notice(file.path()).expect("the end is told");
-    assert!(notice.contains("5 lines were lost"), "{notice}");
+    let Notice::Over { about, words } = notice else { panic!("{notice:?}") };
+    assert!(about.ends_with("watcher: ") && words.contains("5 lines were lost"), "{words}");
     assert!(file.write_line(b"and again").notice(file.path()).is_none());
     let text = fs::read_to_string(obstacle.join("watcher")).expect("read");
     assert_eq!(text, "(5 lines were lost here)\nagain\nand again\n");

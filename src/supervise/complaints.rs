@@ -7,6 +7,16 @@ use std::collections::BTreeSet;
 pub(super) struct Complaints {
     said: BTreeSet<String>,
     waiting: Vec<String>,
+    over: Vec<Relief>,
+}
+
+/// Something that was complained about works again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relief {
+    /// How the complaints begin that are over.
+    pub about: String,
+    /// What is told.
+    pub words: String,
 }
 
 impl Complaints {
@@ -20,6 +30,16 @@ impl Complaints {
     /// Says this, however often.
     pub(super) fn repeat(&mut self, text: String) {
         self.waiting.push(text);
+    }
+
+    /// Takes back every complaint that begins so.
+    pub(super) fn over(&mut self, about: String, words: String) {
+        self.over.push(Relief { about, words });
+    }
+
+    /// What is over.
+    pub(super) fn take_over(&mut self) -> Vec<Relief> {
+        std::mem::take(&mut self.over)
     }
 
     /// What waits.

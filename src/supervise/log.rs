@@ -85,7 +85,8 @@ impl Logs {
             }
             place.lost += lost;
         } else if place.lost > 0 {
-            complaints.repeat(format!("output of {name} is written again; {} lines were dropped", place.lost));
+            let words = format!("output of {name} is written again; {} lines were dropped", place.lost);
+            complaints.over(format!("output of {name} cannot be written"), words);
             place.lost = 0;
         }
     }
@@ -278,6 +279,9 @@ mod tests {
         fs::remove_file(folder.path().join("imap")).unwrap();
         place.close();
         logs.write(Output::File, "imap", &mut place, lines(&["c"]).into_iter(), &mut complaints);
-        assert_eq!(complaints.take(), ["output of imap is written again; 6 lines were dropped"]);
+        assert_eq!(complaints.take(), Vec::<String>::new());
+        let over = complaints.take_over();
+        assert!(said[0].starts_with(&over[0].about));
+        assert_eq!(over[0].words, "output of imap is written again; 6 lines were dropped");
     }
 }

@@ -47,6 +47,7 @@ mod sys;
 mod timer;
 mod words;
 
+pub use complaints::Relief;
 pub use config::{Drained, HostConfig, HostError, Recorded};
 pub use footprint::give_back_code;
 pub use host::Host;

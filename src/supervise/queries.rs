@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::complaints::Relief;
 use super::host::Host;
 use super::service::{Run, Said, Service};
 use crate::desired::Launch;
@@ -63,6 +64,11 @@ impl Host {
     /// What could not be done and a person should know, each thing once; taken by the call.
     pub fn complaints(&mut self) -> Vec<String> {
         self.complaints.take()
+    }
+
+    /// What was complained about and works again; taken by the call.
+    pub fn relieved(&mut self) -> Vec<Relief> {
+        self.complaints.take_over()
     }
 
     /// Opens every log file anew with the next line: somebody moved them.

@@ -352,7 +352,8 @@ fn r03_stop_msg_f_kills_at_once_and_names_the_risk_for_the_store() {
     eventually("its trap is set", || house.path("up").exists().then_some(()));
     let ended = house.called("stop-msg", &["-f", "store"]);
     assert_eq!(ended.code, 0, "{ended:?}");
-    assert!(ended.out.contains(&format!("Stopping store server {pid} ")) && ended.out.contains("killed"), "{ended:?}");
+    assert!(ended.out.contains(&format!("Stopping store server {pid} ... done")), "{ended:?}");
+    assert!(house.read("data/log/watcher").contains(&format!("Stopping store server {pid} ... killed")));
     assert!(ended.err.contains("it may have left locks in the message store"), "{ended:?}");
     assert!(!is_alive(pid));
 }
