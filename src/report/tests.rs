@@ -138,7 +138,7 @@ Starting http server ...... 13471
     let folder = tempfile::tempdir().expect("a folder");
     let mut logs = logs(folder.path());
     for line in &lines {
-        assert_eq!(logs.line(EXAMPLE, line, "imap was killed by SIGKILL"), Vec::<String>::new());
+        assert_eq!(logs.line(EXAMPLE, line, "imap was killed by SIGKILL"), Vec::<Notice>::new());
     }
     assert_eq!(fs::read_to_string(folder.path().join("log/watcher")).expect("read"), golden);
 }
