@@ -7,3 +7,4 @@ mod readiness;
 mod running;
 mod sources;
 mod standin;
+mod tour;

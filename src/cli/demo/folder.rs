@@ -31,9 +31,8 @@ impl Folder {
         let fit = temporary.is_absolute() && temporary.as_os_str().len() <= PARENT_MAX;
         let parent = if fit { temporary } else { PathBuf::from("/tmp") };
         sweep(&parent);
-        let failed = |path: &Path, error: &io::Error| {
-            Failure::new(CANNOT_CREATE, format!("{}: {error}", path.display()))
-        };
+        let failed =
+            |path: &Path, error: &io::Error| Failure::new(CANNOT_CREATE, format!("{}: {error}", path.display()));
         for attempt in 0..TRIES {
             let more = if attempt == 0 { String::new() } else { format!("-{attempt}") };
             let path = parent.join(format!("{PREFIX}{}{more}", std::process::id()));
