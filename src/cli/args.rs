@@ -93,13 +93,10 @@ pub(crate) enum Command {
     /// Writes every generated file.
     #[command(hide = true)]
     Generate(Generate),
-    /// As the command of that name of Oracle Communications Messaging Server.
     #[command(hide = true, name = "start-msg")]
     StartMsg(StartMsg),
-    /// As the command of that name of Oracle Communications Messaging Server.
     #[command(hide = true, name = "stop-msg")]
     StopMsg(StopMsg),
-    /// As the command of that name of Oracle Communications Messaging Server.
     #[command(hide = true)]
     Refresh(RefreshMsg),
 }

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::server::{BODY, CONNECTIONS, Peer, attend};
 use super::*;
-use crate::agent::{Forecast, PlannedStep, Request, Told};
+use crate::control::{Forecast, PlannedStep, Request, Told};
 use crate::engine::{Accepted, Answer, Happened, Order, Refusal, Verb, Whom};
 use crate::model::Name;
 use crate::status::{Reported, Status};

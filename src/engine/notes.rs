@@ -2,7 +2,7 @@
 
 use super::{Engine, Happened};
 use crate::desired::Ix;
-use crate::history::{Cause, Failed, Failure, GivenUp, Retire, StopMark};
+use crate::history::{Cause, Failed, GivenUp, Retire, StopMark};
 use crate::model::{Fact, Incarnation, Now};
 use crate::observed::{Alive, Busy, Errand, Process};
 use crate::plan::{GroupRestart, Note, Rung, Step};
@@ -83,7 +83,8 @@ impl Engine {
         let GroupRestart { charged, given_up, members, followers } = restart;
         let names = |list: &[Ix]| list.iter().map(|ix| self.desired.service(*ix).name.clone()).collect();
         let what = Happened::GroupRestarts { members: names(&members), failed: names(&charged) };
-        self.tell(now, subject, what);
+        // Told of one that failed; the verdict may be that of a member that gives up and restarts nothing.
+        self.tell(now, charged.first().copied().unwrap_or(subject), what);
         for ix in given_up {
             self.give_up(now, ix);
         }
@@ -118,18 +119,10 @@ impl Engine {
     }
 
     fn not_ready_in_time(&mut self, now: Now, ix: Ix) {
-        let declaration = self.desired.service(ix).declaration;
         self.retire(ix, Cause::NotReadyInTime);
-        let marks = self.marks(ix);
-        marks.failure = Some(Failure {
-            at: now.boot,
-            incarnation: marks.used,
-            how: Failed::NotReady,
-            was_ready: false,
-            declaration,
-            files: marks.files,
-        });
         self.tell(now, ix, Happened::NotReadyInTime);
+        let incarnation = self.history.services[ix.at()].used;
+        self.fail(now, ix, incarnation, Failed::NotReady);
     }
 
     /// Notes that a step is being taken, before it is: a killed agent must find the mark.
@@ -177,7 +170,11 @@ impl Engine {
                 marks.stop_failed = false;
                 let what = match rung {
                     Rung::Ask(signal) => Happened::Asked { signal: *signal, pid },
-                    Rung::Kill => Happened::Killed { pid },
+                    Rung::Kill => {
+                        let group = self.desired.service(ix).group;
+                        let locks_of = group.map(|group| self.desired.groups[group.at()].name.clone());
+                        Happened::Killed { pid, locks_of }
+                    }
                 };
                 self.tell(now, ix, what);
             }

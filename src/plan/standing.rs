@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::Scene;
 use super::reason::Down;
-use crate::desired::{Ix, OnGiveUp, Service, Wanted};
+use crate::desired::{Ix, OnGiveUp, Wanted};
 use crate::history::Marks;
 use crate::model::{Boot, Fact, Incarnation};
 use crate::observed::{Facts, Process};
@@ -51,7 +51,7 @@ impl Standing {
 
 /// Works out one standing; those it follows from must be worked out already.
 pub(crate) fn standing(scene: &Scene<'_>, standings: &[Standing], ix: Ix) -> Standing {
-    let (service, marks, facts) = scene.of(ix);
+    let (_, marks, facts) = scene.of(ix);
     let goal = goal(scene, standings, ix);
     let leaving = match facts.present() {
         Some(incarnation) => is_doomed(scene, goal, marks, facts, incarnation) && !marks.stop_failed,
@@ -62,7 +62,7 @@ pub(crate) fn standing(scene: &Scene<'_>, standings: &[Standing], ix: Ix) -> Sta
         (None, _) | (_, None) => false,
     };
     let ready = facts.alive().is_some_and(|alive| marks.ready == alive.incarnation) && !leaving;
-    let in_motion = in_motion(scene, standings, service, marks, facts, goal);
+    let in_motion = in_motion(scene, standings, ix, goal);
     Standing { goal, ready, leaving, lingers, gave_up: marks.given_up.is_some(), in_motion }
 }
 
@@ -125,6 +125,15 @@ fn goal(scene: &Scene<'_>, standings: &[Standing], ix: Ix) -> Goal {
     }
 }
 
+/// The lead of its group, where a restart of the group brings both back: the members start behind its readiness, also
+/// those that do not depend on it ([R9]).
+pub(crate) fn leads_back(scene: &Scene<'_>, standings: &[Standing], ix: Ix) -> Option<Ix> {
+    let (service, marks, _) = scene.of(ix);
+    marks.retire.filter(|retire| retire.cause.is_of_group())?;
+    let lead = scene.desired.groups[service.group?.at()].lead?;
+    (lead != ix && standings[lead.at()].goal == Goal::Up).then_some(lead)
+}
+
 /// The held service at the bottom of a chain of dependencies, if there is one.
 fn held_root(scene: &Scene<'_>, standings: &[Standing], on: Ix) -> Option<Ix> {
     match standings[on.at()].goal {
@@ -153,14 +162,8 @@ fn retry_at(scene: &Scene<'_>, marks: &Marks, gave_up: Boot) -> Option<Boot> {
     }
 }
 
-fn in_motion(
-    scene: &Scene<'_>,
-    standings: &[Standing],
-    service: &Service,
-    marks: &Marks,
-    facts: &Facts,
-    goal: Goal,
-) -> bool {
+fn in_motion(scene: &Scene<'_>, standings: &[Standing], ix: Ix, goal: Goal) -> bool {
+    let (service, marks, facts) = scene.of(ix);
     if goal != Goal::Up || marks.stumbled || marks.failure.is_some() || marks.stop_failed {
         return false;
     }
@@ -168,8 +171,13 @@ fn in_motion(
         Fact::Unknown(_) | Fact::Known(Process::Remains { .. }) => true,
         Fact::Known(Process::Foreign { .. }) => false,
         Fact::Known(Process::Absent) => {
+            let lead = leads_back(scene, standings, ix);
             may_start(scene, marks)
-                && service.depends_on.iter().all(|on| standings[on.at()].ready || standings[on.at()].in_motion)
+                && service
+                    .depends_on
+                    .iter()
+                    .chain(&lead)
+                    .all(|on| standings[on.at()].ready || standings[on.at()].in_motion)
         }
         Fact::Known(Process::Alive(alive)) => {
             marks.retires(alive.incarnation)

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use super::note::{GroupRestart, Note};
 use super::reason::{Down, Reason};
-use super::standing::{Goal, LIST_PATIENCE, is_doomed, may_start};
+use super::standing::{Goal, LIST_PATIENCE, is_doomed, leads_back, may_start};
 use super::{Board, Scene, Verdict};
 use crate::desired::{Group, Ix, StartOrder};
-use crate::history::{Cause, Force, Marks};
+use crate::history::{Cause, Force, Marks, Rung};
 use crate::model::{Fact, Fingerprint, Incarnation};
 use crate::observed::{Busy, Errand, Process};
-use crate::plan::step::{Rung, Step};
+use crate::plan::step::Step;
 use crate::policy::{budget, reach};
 
 /// How long the kernel may take to let go of what was killed before that is reported.
@@ -137,7 +137,8 @@ fn start(scene: &Scene<'_>, board: &Board, ix: Ix) -> Verdict {
     if !may_start(scene, marks) {
         return Verdict::wait(why_no_start(scene, marks));
     }
-    if let Some(on) = service.depends_on.iter().find(|on| !board.standings[on.at()].ready) {
+    let lead = leads_back(scene, &board.standings, ix);
+    if let Some(on) = service.depends_on.iter().chain(&lead).find(|on| !board.standings[on.at()].ready) {
         return Verdict::wait(Reason::WaitsForDependency(*on));
     }
     if let Some(group) = service.group {

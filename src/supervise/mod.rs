@@ -26,6 +26,7 @@ mod cgroup;
 mod complaints;
 mod config;
 mod errand;
+mod footprint;
 mod host;
 mod keeper;
 mod left;
@@ -47,5 +48,6 @@ mod timer;
 mod words;
 
 pub use config::{Drained, HostConfig, HostError, Recorded};
+pub use footprint::give_back_code;
 pub use host::Host;
 pub use service::Said;

@@ -475,3 +475,12 @@ unsafe fn keep(poll: &mut [libc::pollfd], logs: &[c_int], buffer: &mut [u8]) -> 
         libc::_exit(0)
     }
 }
+
+/// Drops the pages of a mapping of a file that nobody can write: they are read from the file again when they are needed.
+pub(super) fn drop_clean_pages(from: usize, to: usize) {
+    // SAFETY: the caller names a private mapping of a file without write permission, so every page in it is clean and
+    // equal to the file's; after MADV_DONTNEED the next access maps the same content again (madvise(2)).
+    unsafe {
+        libc::madvise(std::ptr::without_provenance_mut(from), to.saturating_sub(from), libc::MADV_DONTNEED);
+    }
+}

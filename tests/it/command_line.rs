@@ -200,7 +200,10 @@ fn r03_stop_msg_prints_a_line_a_process_in_reverse_order_and_names_what_does_not
     let site = Site::new();
     site.start_msg(&[]);
     let said = site.run(&["stop-msg", "imap"]);
-    assert_eq!((said.code, said.lines().as_str()), (0, "Connecting to watcher ...\nStopping imap server PID ... done\n"));
+    assert_eq!(
+        (said.code, said.lines().as_str()),
+        (0, "Connecting to watcher ...\nStopping imap server PID ... done\n")
+    );
     let said = site.run(&["stop-msg"]);
     let expected = "\
 Connecting to watcher ...
@@ -253,7 +256,11 @@ fn r04_every_refusal_has_its_exit_code_and_one_line() {
         (&["reload", "sched"], 69, "mailward: sched declares no reload; restart it instead\n"),
         (&["why", "imapp"], 64, "mailward: there is no service named imapp; did you mean imap?\n"),
         (&["status", "imapp"], 64, "mailward: there is no service named imapp; did you mean imap?\n"),
-        (&["start", "watcher"], 64, "mailward: watcher is the agent itself: `mailward run` starts it, `stop-msg watcher` ends it alone\n"),
+        (
+            &["start", "watcher"],
+            64,
+            "mailward: watcher is the agent itself: `mailward run` starts it, `stop-msg watcher` ends it alone\n",
+        ),
     ];
     for (words, code, err) in table {
         let said = site.run(words);
@@ -337,7 +344,7 @@ fn r20_plan_changes_nothing_and_ends_with_2_where_there_are_changes() {
     assert_eq!(site.pid("imap"), before);
     let bad = site.write("bad.yaml", "\n    - {name: imap, comand: [x]}\n");
     let said = site.run(&["plan", bad.to_str().unwrap()]);
-    assert!(said.code == 65 && said.err.contains("bad.yaml:7:"), "{said:?}");
+    assert!(said.code == 65 && said.err.contains("bad.yaml:8:"), "{said:?}");
 }
 
 #[test]
@@ -347,7 +354,10 @@ fn status_tells_no_agent_and_a_killed_one_apart_and_ends_with_3() {
     assert!(said.code == 3 && said.err.starts_with("mailward: no agent is running: there is no "), "{said:?}");
     assert_eq!(site.run(&["start", "imap"]).code, 69);
     let object = site.status();
-    assert_eq!((&object["kind"], &object["status"]["conditions"][0]["reason"]), (&"MessagingServer".into(), &"NoAgent".into()));
+    assert_eq!(
+        (&object["kind"], &object["status"]["conditions"][0]["reason"]),
+        (&"MessagingServer".into(), &"NoAgent".into())
+    );
     site.start_msg(&["sched"]);
     let held = site.run(&["status"]);
     assert_eq!(held.code, 1, "not all is ready: {held:?}");
@@ -391,12 +401,12 @@ fn validate_names_every_error_of_every_file_and_ends_with_65_or_66() {
     let said = site.run(&["validate", good]);
     assert_eq!((said.code, said.out.lines().last()), (0, Some(format!("{good}: good").as_str())), "{said:?}");
     let said = site.run(&["validate", bad, good]);
-    assert!(said.code == 65 && said.out.contains("bad.yaml:7:") && said.out.contains("bad.yaml:8:"), "{said:?}");
+    assert!(said.code == 65 && said.out.contains("bad.yaml:8:") && said.out.contains("bad.yaml:9:"), "{said:?}");
     let missing = site.path("missing.yaml");
     let said = site.run(&["validate", missing.to_str().unwrap(), bad, "-o", "json"]);
     let found: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!((said.code, found[0]["good"].as_bool(), found[1]["good"].as_bool()), (66, Some(false), Some(false)));
-    assert_eq!(found[1]["diagnostics"][0]["line"], 7);
+    assert_eq!(found[1]["diagnostics"][0]["line"], 8);
 }
 
 #[test]

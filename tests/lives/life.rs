@@ -349,6 +349,7 @@ impl Life {
                 | Reason::AutorestartOff
                 | Reason::NotWatched
                 | Reason::Overdue
+                | Reason::Recovering
                 | Reason::CheckFailed
                 | Reason::WaitsForDependency(_) => true,
                 _ => false,

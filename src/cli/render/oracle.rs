@@ -218,7 +218,7 @@ impl Stopping {
     /// Takes in what happened and gives what is printed now.
     pub(crate) fn happened(&mut self, service: &str, event: &Happened) -> String {
         match event {
-            Happened::Asked { pid, .. } | Happened::Killed { pid } => self.begins(service, *pid),
+            Happened::Asked { pid, .. } | Happened::Killed { pid, .. } => self.begins(service, *pid),
             Happened::Stopped { pid, .. } => {
                 self.begins(service, *pid);
                 self.ended.insert(service.to_owned(), true);

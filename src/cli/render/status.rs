@@ -100,6 +100,7 @@ pub(crate) fn state(service: &ServiceStatus) -> (&'static str, Tone) {
         (Truth::True, _) if !service.settled => ("changing", Tone::Warning),
         (Truth::True, _) => ("ready", Tone::Good),
         (Truth::Unknown, _) => ("unknown", Tone::Warning),
+        (Truth::False, Some(_)) if service.settled => ("not ready", Tone::Bad),
         (Truth::False, Some(_)) if service.held || !service.enabled => ("stopping", Tone::Warning),
         (Truth::False, Some(_)) => ("starting", Tone::Warning),
         (Truth::False, None) if !service.enabled => ("disabled", Tone::Faint),

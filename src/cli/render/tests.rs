@@ -359,10 +359,10 @@ fn r03_the_ladder_to_kill_is_one_line_and_what_stays_is_failed() {
     let script = [
         Some(("imap", asked(1))),
         None,
-        Some(("imap", Happened::Killed { pid: Some(1) })),
+        Some(("imap", Happened::Killed { pid: Some(1), locks_of: None })),
         Some(("imap", stopped(1))),
         Some(("store", asked(2))),
-        Some(("store", Happened::Killed { pid: Some(2) })),
+        Some(("store", Happened::Killed { pid: Some(2), locks_of: None })),
         Some(("store", Happened::StopFailed)),
     ];
     let expected = "Stopping imap server 1 .... done\nStopping store server 2 ... failed\n";
