@@ -8,3 +8,4 @@ mod readiness;
 mod running;
 mod sources;
 mod standin;
+mod tour;

@@ -34,6 +34,8 @@ pub(super) async fn show(stage: &Stage) -> Result<u8, Failure> {
     let mut view = View::new(stage);
     let mut events: Option<Events> = None;
     let mut ask_at = Instant::now();
+    // Names the process to be killed in the words above the table.
+    view.reported = stage.client().status().await.ok();
     view.begin()?;
     loop {
         tokio::select! {
@@ -47,7 +49,7 @@ pub(super) async fn show(stage: &Stage) -> Result<u8, Failure> {
             _ = child.recv() => drop(is_alone()),
             told = next(&mut events) => {
                 match told {
-                    Ok(Some(told)) => view.happened(told),
+                    Ok(Some(told)) => view.happened(&told),
                     // The agent has ended; the next one is followed when it answers.
                     Ok(None) | Err(_) => events = None,
                 }
@@ -118,11 +120,11 @@ impl<'a> View<'a> {
         words::to_try(self.stage, imap)
     }
 
-    fn happened(&mut self, told: Told) {
+    fn happened(&mut self, told: &Told) {
         if self.latest.len() == LATEST {
             self.latest.pop_front();
         }
-        self.latest.push_back(format!("{} {}", clock(&told.time, &self.zone), progress(&told)));
+        self.latest.push_back(format!("{} {}", clock(&told.time, &self.zone), progress(told)));
     }
 
     fn asked(&mut self, answer: Result<Reported, ClientError>) -> Result<(), Failure> {
@@ -133,7 +135,7 @@ impl<'a> View<'a> {
                     && let Ok(bytes) = documents::bytes(&self.stage.file())
                     && let Ok(desired) = documents::desired(&self.stage.file(), &bytes)
                 {
-                    self.cast = Cast::of(&desired, self.stage.program());
+                    self.cast = Cast::of(&desired);
                     self.generation = generation;
                 }
                 // Elsewhere than on a terminal every table stays; only what is lasting is worth one.
@@ -147,14 +149,17 @@ impl<'a> View<'a> {
     }
 
     fn show(&mut self, complaint: Option<&str>) -> Result<(), Failure> {
-        let mut block =
-            complaint.map_or_else(String::new, |words| format!("{}\n\n", self.style.paint(Tone::Bad, words)));
+        let complaint = complaint.map_or_else(String::new, |words| {
+            let words = format!("{words}\nThis is how it was; Ctrl-C still stops everything.");
+            format!("{}\n\n", self.style.paint(Tone::Bad, &words))
+        });
+        let mut block = String::new();
         if let Some(reported) = &self.reported {
             block.push_str(&table(reported, &self.cast, &mut self.seen, &self.zone, self.style));
         }
         if !self.screen.is_live() {
             let is_first = self.screen.is_new();
-            self.screen.show(&block)?;
+            self.screen.show(&format!("{complaint}{block}"))?;
             return if is_first { print(&format!("{}\n", self.words())) } else { Ok(()) };
         }
         if !self.latest.is_empty() {
@@ -164,7 +169,7 @@ impl<'a> View<'a> {
             block.push_str(&self.style.paint(Tone::Faint, line));
             block.push('\n');
         }
-        let mut block = crop(&block, Screen::size().columns);
+        let mut block = format!("{complaint}{}", crop(&block, Screen::size().columns));
         if !self.words_above {
             block.push('\n');
             block.push_str(&self.words());

@@ -14,8 +14,10 @@ use crate::cli::oracle::{self, StartMsg, StopMsg};
 use crate::cli::terminal::{print, say};
 use crate::control::Client;
 use crate::demo::debian::{Missing, missing, oracle_of_debian_parts};
-use crate::demo::{DocumentText, OraclePorts, oracle_document, prepare};
+use crate::demo::{DocumentText, OraclePorts, ServiceText, oracle_document, prepare};
 
+/// The word after the program that makes it a stand-in.
+pub(super) const STAND_IN: &str = "stand-in";
 /// How long the stand-in of the store says that it recovers: long enough for a person to see it.
 const RECOVERY: Duration = Duration::from_secs(2);
 /// The same for a tour that nobody may be watching.
@@ -26,7 +28,20 @@ const LOOK: Duration = Duration::from_millis(20);
 const NEWBORN: Duration = Duration::from_secs(3);
 /// How long all processes may take to end once the agent was told to: the stop time-outs of the services are in it.
 const FAREWELL: Duration = Duration::from_mins(3);
-/// EX_NOPERM.
+/// The stand-ins by their kind, and the programs of the real product in whose place they are: so the watcher log reads
+/// as an Oracle administrator knows it.
+const PROGRAMS: [(&str, &str); 9] = [
+    ("ens", "enpd"),
+    ("store", "stored"),
+    ("purge", "impurge"),
+    ("imap", "imapd"),
+    ("pop3", "popd"),
+    ("http", "mshttpd"),
+    ("sched", "imsched"),
+    ("smtp", "dispatcher"),
+    ("delivery", "job_controller"),
+];
+/// `EX_NOPERM`.
 const NOT_ALLOWED: u8 = 77;
 
 /// A demo's server.
@@ -34,7 +49,6 @@ pub(super) struct Stage {
     folder: Folder,
     place: Place,
     client: Client,
-    program: PathBuf,
     /// Its document as it was last written.
     pub(super) document: DocumentText,
     /// Where it listens.
@@ -59,7 +73,7 @@ impl Stage {
         let folder = Folder::make()?;
         let root = folder.path();
         let recovery = if is_tour { SHORT_RECOVERY } else { RECOVERY };
-        let document = match with {
+        let mut document = match with {
             Parts::StandIns => {
                 prepare(root).map_err(|error| Failure::of(CANNOT_CREATE, &error))?;
                 oracle_document(root, &program, ports, recovery)
@@ -68,31 +82,47 @@ impl Stage {
                 oracle_of_debian_parts(root, &program, ports).map_err(|error| Failure::of(CANNOT_CREATE, &error))?
             }
         };
+        for service in &mut document.services {
+            if let [program, word, kind, ..] = service.command.as_mut_slice()
+                && word == STAND_IN
+                && let Some((_, name)) = PROGRAMS.iter().find(|(known, _)| kind == known)
+            {
+                *program = format!("lib/{name}");
+            }
+        }
         let place = Place {
             config: Some(root.join("mailward.yaml")),
             state_dir: Some(root.join("state")),
             runtime_dir: Some(root.join("run")),
         };
         let client = Client::new(root.join("run/control.sock"));
-        let stage = Self { folder, place, client, program, document, ports };
+        let stage = Self { folder, place, client, document, ports };
         stage.write(&stage.document.to_string())?;
-        stage.link_commands().map_err(|error| Failure::of(CANNOT_CREATE, &error))?;
+        stage.link(&program).map_err(|error| Failure::of(CANNOT_CREATE, &error))?;
         Ok(stage)
     }
 
-    /// The commands where an Oracle administrator looks for them: in `bin` of the server's home.
-    fn link_commands(&self) -> std::io::Result<()> {
-        let bin = self.bin();
-        std::fs::create_dir_all(&bin)?;
-        for name in ["mailward", "start-msg", "stop-msg", "refresh"] {
-            std::os::unix::fs::symlink(&self.program, bin.join(name))?;
-        }
-        Ok(())
+    /// Commands and stand-ins where an Oracle administrator looks for them: below the server's home.
+    fn link(&self, program: &Path) -> std::io::Result<()> {
+        let link = |folder: &str, names: &[&str]| {
+            let folder = self.document.server_root.join(folder);
+            std::fs::create_dir_all(&folder)?;
+            names.iter().try_for_each(|name| std::os::unix::fs::symlink(program, folder.join(name)))
+        };
+        link("bin", &["mailward", "start-msg", "stop-msg", "refresh"])?;
+        link("lib", &PROGRAMS.map(|(_, name)| name))
+    }
+
+    /// One more service, of a stand-in.
+    pub(super) fn stand_in(&self, name: &str, kind: &str) -> ServiceText {
+        let program = PROGRAMS.iter().find(|(known, _)| *known == kind).map_or(kind, |(_, program)| program);
+        let data = self.document.data_root.to_string_lossy();
+        ServiceText::new(name, [&format!("lib/{program}"), STAND_IN, kind, "--data", &data])
     }
 
     /// Where the commands are.
     pub(super) fn bin(&self) -> PathBuf {
-        self.folder.path().join("server/bin")
+        self.document.server_root.join("bin")
     }
 
     /// The folder of it all.
@@ -103,11 +133,6 @@ impl Stage {
     /// The document's file.
     pub(super) fn file(&self) -> PathBuf {
         self.folder.path().join("mailward.yaml")
-    }
-
-    /// The `mailward` binary.
-    pub(super) fn program(&self) -> &Path {
-        &self.program
     }
 
     /// The way to the agent.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use jiff::tz::TimeZone;
 
+use super::stage::STAND_IN;
 use crate::cli::render::{Style, Table, Tone, heading, state};
 use crate::desired::{Desired, Launch};
 use crate::status::{Reported, ServiceStatus, Truth};
@@ -16,9 +17,9 @@ pub(super) struct Cast {
 }
 
 impl Cast {
-    /// Reads a document; `own` is the `mailward` binary.
-    pub(super) fn of(desired: &Desired, own: &Path) -> Self {
-        let part = |launch: &Launch| (what(&launch.command, own), ports(launch));
+    /// Reads a document.
+    pub(super) fn of(desired: &Desired) -> Self {
+        let part = |launch: &Launch| (what(&launch.command), ports(launch));
         let services = desired.services.iter();
         Self { parts: services.map(|service| (service.name.to_string(), part(&service.launch))).collect() }
     }
@@ -29,11 +30,11 @@ impl Cast {
 }
 
 /// What a command is.
-fn what(command: &[String], own: &Path) -> String {
+fn what(command: &[String]) -> String {
     let Some(program) = command.first().map(Path::new) else { return String::new() };
     let name = program.file_name().unwrap_or_default().to_string_lossy();
     match &*name {
-        _ if program == own => "stand-in".to_owned(),
+        _ if command.get(1).is_some_and(|word| word == STAND_IN) => "stand-in".to_owned(),
         "dovecot" => "Debian's Dovecot".to_owned(),
         "postfix" => "Debian's Postfix".to_owned(),
         "nginx" => "Debian's nginx".to_owned(),
@@ -59,8 +60,9 @@ pub(super) fn table(
     let mut text = String::new();
     for instance in &reported.status.instances {
         text.push_str(&heading(reported, instance, style));
-        let mut table =
-            Table::new(&["NAME", "STATE", "PID", "SINCE", "RESTARTS", "WHAT IT IS", "PORT", "WHY IT IS NOT READY"]);
+        let all_ready = instance.services.iter().all(|service| !seen.contains(&service.name) || is_ready(service));
+        let why = if all_ready { "" } else { "WHY" };
+        let mut table = Table::new(&["NAME", "STATE", "PID", "SINCE", "RESTARTS", "WHAT IT IS", "PORT", why]);
         let mut absent = Vec::new();
         for service in &instance.services {
             if service.enabled || service.pid.is_some() {
@@ -82,11 +84,15 @@ pub(super) fn table(
     text
 }
 
+fn is_ready(service: &ServiceStatus) -> bool {
+    service.ready == Truth::True
+}
+
 fn row(service: &ServiceStatus, cast: &Cast, zone: &TimeZone) -> Vec<(String, Tone)> {
     let usual = |text: String| (text, Tone::Usual);
     let (word, tone) = state(service);
     let (what, ports) = cast.part(&service.name);
-    let why = if service.ready == Truth::True { String::new() } else { service.reason.clone() };
+    let why = if is_ready(service) { String::new() } else { service.reason.clone() };
     vec![
         usual(service.name.clone()),
         (word.to_owned(), tone),
@@ -115,11 +121,10 @@ mod tests {
     #[test]
     fn the_table_says_what_every_part_is_and_keeps_what_was_up_once() {
         let part = |what: &str, port: &str| (what.to_owned(), port.to_owned());
-        let own = Path::new("/opt/mailward");
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(what(&words("/opt/mailward stand-in imap"), own), "stand-in");
-        assert_eq!(what(&words("/usr/sbin/dovecot -F"), own), "Debian's Dovecot");
-        assert_eq!(what(&[], own), "");
+        assert_eq!(what(&words("/server/lib/imapd stand-in imap")), "stand-in");
+        assert_eq!(what(&words("/usr/sbin/dovecot -F")), "Debian's Dovecot");
+        assert_eq!(what(&[]), "");
         let cast = Cast { parts: HashMap::from([("imap".to_owned(), part("stand-in", "1143"))]) };
         let service = |name: &str, enabled, pid: Option<i32>| ServiceStatus {
             name: name.to_owned(),

@@ -49,7 +49,9 @@ pub(crate) fn heading(reported: &Reported, instance: &Instance, style: Style) ->
     for (condition, bad) in
         [("ConfigValid", Truth::False), ("Stalled", Truth::True), ("Degraded", Truth::True), ("Suspended", Truth::True)]
     {
-        if let Some(condition) = of(condition).filter(|condition| condition.status == bad) {
+        // A refused document is said by ConfigValid; Stalled would say it once more.
+        let is_news = |found: &&Condition| found.status == bad && found.reason != "ConfigRejected";
+        if let Some(condition) = of(condition).filter(is_news) {
             let word = style.paint(Tone::Warning, &condition.reason);
             let _ = writeln!(text, "{word}: {}", printable(&condition.message));
         }

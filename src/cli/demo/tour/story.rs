@@ -1,12 +1,12 @@
 //! The story, step by step.
 
 use super::unseen;
-use super::watch::{Pids, Watch, is_settled, kill, lives, order, pids, place, refuses, services};
+use super::watch::{Pids, Watch, is_settled, kill, lives, order, pids, place, quote, refuses, services};
 use crate::cli::demo::stage::{Stage, is_alone};
 use crate::cli::failure::{Failure, OK};
-use crate::cli::terminal::print;
+use crate::cli::render;
+use crate::cli::terminal::{print, style};
 use crate::cli::waiting::find;
-use crate::demo::ServiceText;
 use crate::engine::Happened;
 use crate::status::{Condition, Reported, Truth};
 
@@ -156,18 +156,14 @@ async fn start_by_hand(stage: &Stage, watch: &mut Watch) -> Result<(), Failure> 
 
 async fn edit(stage: &mut Stage, watch: &mut Watch) -> Result<(), Failure> {
     let before = watch.mark().await?;
-    let ens = [stage.program().to_string_lossy().as_ref(), "stand-in", "ens", "--data"].map(str::to_owned);
-    let data = stage.document.data_root.to_string_lossy().into_owned();
-    let ens = ServiceText::new("ens", ens.into_iter().chain([data])).field("enabled", "true");
-    stage.document.services.insert(0, ens.field("readiness", "{type: Notify}"));
+    let ens = stage.stand_in("ens", "ens").field("enabled", "true").field("readiness", "{type: Notify}");
+    stage.document.services.insert(0, ens);
     set(stage, "pop", "enabled", "false");
     let text = stage.document.to_string();
 
     let forecast = watch.client().plan_document(text.clone().into_bytes()).await?;
     print("   mailward plan says of it:\n")?;
-    for step in &forecast.steps {
-        print(&format!("     | {} {}: {}\n", step.verb, step.service, step.reason))?;
-    }
+    quote(&render::plan(&forecast, style()))?;
     let mut planned: Vec<(&str, &str)> = forecast.steps.iter().map(|step| (&*step.verb, &*step.service)).collect();
     planned.sort_unstable();
     claim(planned == [("start", "ens"), ("stop", "pop")], "the plan is to stop pop and to start ens", &planned)?;

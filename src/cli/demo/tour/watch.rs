@@ -100,8 +100,8 @@ impl Watch {
             file.read_to_string(&mut text)
         });
         read.map_err(|error| unseen(format!("{}: {error}", self.log.display())))?;
-        let lines: String = text.lines().map(|line| format!("     | {line}\n")).collect();
-        print(&format!("   log/watcher:\n{lines}"))
+        print("   log/watcher:\n")?;
+        quote(&text)
     }
 
     /// Sends a message by SMTP.
@@ -134,6 +134,11 @@ impl Watch {
             sleep(LOOK).await;
         }
     }
+}
+
+/// Prints what somebody else said.
+pub(super) fn quote(text: &str) -> Result<(), Failure> {
+    text.lines().try_for_each(|line| print(&format!("     | {line}\n")))
 }
 
 /// Whether nobody listens there.
