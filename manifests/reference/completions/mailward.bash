@@ -20,6 +20,9 @@ _mailward() {
             mailward,completions)
                 cmd="mailward__subcmd__completions"
                 ;;
+            mailward,demo)
+                cmd="mailward__subcmd__demo"
+                ;;
             mailward,help)
                 cmd="mailward__subcmd__help"
                 ;;
@@ -73,6 +76,9 @@ _mailward() {
                 ;;
             mailward__subcmd__help,completions)
                 cmd="mailward__subcmd__help__subcmd__completions"
+                ;;
+            mailward__subcmd__help,demo)
+                cmd="mailward__subcmd__help__subcmd__demo"
                 ;;
             mailward__subcmd__help,help)
                 cmd="mailward__subcmd__help__subcmd__help"
@@ -132,7 +138,7 @@ _mailward() {
 
     case "${cmd}" in
         mailward)
-            opts="-h -V --socket --help --version run validate plan status start stop restart reload hold release reset why history simulate schema completions man help"
+            opts="-h -V --socket --help --version run validate plan status start stop restart reload hold release reset why history simulate schema completions man demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -167,8 +173,30 @@ _mailward() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mailward__subcmd__demo)
+            opts="-h --with --tour --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --with)
+                    COMPREPLY=($(compgen -W "stand-ins debian" -- "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mailward__subcmd__help)
-            opts="run validate plan status start stop restart reload hold release reset why history simulate schema completions man help"
+            opts="run validate plan status start stop restart reload hold release reset why history simulate schema completions man demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -182,6 +210,20 @@ _mailward() {
             return 0
             ;;
         mailward__subcmd__help__subcmd__completions)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mailward__subcmd__help__subcmd__demo)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -618,7 +660,7 @@ _mailward() {
             return 0
             ;;
         mailward__subcmd__run)
-            opts="-h --config --state-dir --runtime-dir --hold-all-but --new-session --socket --help"
+            opts="-h --config --state-dir --runtime-dir --hold-all-but --new-session --end-with --socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -637,6 +679,10 @@ _mailward() {
                     return 0
                     ;;
                 --hold-all-but)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --end-with)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
