@@ -17,6 +17,8 @@ pub struct Behaviour {
     pub recovers: bool,
     /// Ends by itself this long after the start.
     pub dies: Option<(Duration, Exit)>,
+    /// So long after its start the agent learns which process it is.
+    pub spawn_takes: Duration,
     /// Cannot be started, in these words.
     pub spawn_error: Option<Name>,
     /// The main process ends this long after a stop signal; it ignores it when absent.
@@ -40,6 +42,7 @@ impl Default for Behaviour {
             ready_after: Some(Duration::from_secs(1)),
             recovers: false,
             dies: None,
+            spawn_takes: Duration::ZERO,
             spawn_error: None,
             stops_after: Some(Duration::from_millis(500)),
             workers_stay: None,
@@ -248,7 +251,7 @@ impl Host {
         self.last_pid += 1;
         let identity = Identity { pid: self.last_pid, started: now.0 };
         let ready_at = behaviour.ready_after.map(|after| now.plus(after));
-        self.say(now, service, Seen::Spawned { incarnation, identity });
+        self.say(now.plus(behaviour.spawn_takes), service, Seen::Spawned { incarnation, identity });
         if behaviour.recovers {
             self.say(now, service, Seen::Recovering { incarnation });
         }
