@@ -3,8 +3,9 @@
 SHELL := /bin/bash
 CARGO ?= cargo
 FMT := $(CARGO) fmt --all -- --config-path .ci/rustfmt.toml
+export PATH := $(CURDIR)/.cache/tools/bin:$(PATH)
 
-.PHONY: help setup fmt lint test test-pure test-lives generate check-generated bench mutants fuzz advisories ci
+.PHONY: help setup fmt lint test test-pure deny generate check-generated bench mutants fuzz advisories ci
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,16 +16,19 @@ setup: ## installs what the tests need and the machine lacks (Debian packages, c
 fmt: ## formats the source
 	$(FMT)
 
-lint: ## format, clippy pedantic, dependency rules
+lint: ## format and clippy pedantic
 	$(FMT) --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) clippy -p mailward --no-default-features --lib --locked -- -D warnings
-	cargo-deny --config .ci/deny.toml check bans licenses sources
+
+deny: ## dependencies: licences, bans, sources
+	.ci/setup deny
+	cargo-deny --locked check --config .ci/deny.toml bans licenses sources
 
 test-pure: ## the pure half alone: no tokio, no socket, no process, no clock
 	$(CARGO) test -p mailward --no-default-features --locked
 
-test: setup ## every test, with real Dovecot, Postfix and nginx
+test: ## every test, with real Dovecot, Postfix and nginx
 	.ci/test
 
 generate: ## writes every generated file anew (schema, man pages, completions, reference, OpenAPI)
@@ -43,7 +47,8 @@ fuzz: ## fuzzes every parser for a bounded time
 	.ci/fuzz
 
 advisories: ## known vulnerabilities (needs a network)
-	cargo-deny --config .ci/deny.toml check advisories
+	.ci/setup deny
+	cargo-deny --locked check --config .ci/deny.toml advisories
 
 ci: ## what CI runs
 	.ci/run

@@ -8,8 +8,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::desired::Signal;
 use crate::model::{Boot, Exit, Fingerprint, Identity, Incarnation, Life, Name, Wall};
-use crate::plan::Rung;
 
 /// The marks of every service, by the index of the present [`crate::desired::Desired`], and those of the whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -138,6 +138,15 @@ pub enum Force {
     No,
     /// `--force`.
     Yes,
+}
+
+/// A rung of the stop ladder ([R3]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Rung {
+    /// The declared stop signal to the main process; to everything that is left once the main process is gone.
+    Ask(Signal),
+    /// KILL to everything in the service's cgroup or process group.
+    Kill,
 }
 
 /// A rung of the ladder, noted before the signal is sent.

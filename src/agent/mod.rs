@@ -6,12 +6,11 @@
 
 mod answers;
 mod chronicle;
-mod request;
 mod run;
 mod settings;
 mod turns;
 mod wishes;
 
-pub use request::{Forecast, Left, PlannedStep, Request, Told};
+pub use crate::control::{Forecast, Left, PlannedStep, Request, Told};
 pub use run::{RunError, run};
 pub use settings::Settings;

@@ -24,7 +24,7 @@ use crate::ledger::{Epoch, Journal, State};
 use crate::model::Name;
 use crate::report::sd_notify::{self, Notifier};
 use crate::sources::{Sources, file};
-use crate::supervise::{Host, HostConfig};
+use crate::supervise::{Host, HostConfig, give_back_code};
 
 /// Why the agent does not run.
 #[derive(Debug, thiserror::Error)]
@@ -115,19 +115,25 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
 
     let mut batch = Batch::default();
     let mut more = true;
+    let mut starting = true;
     loop {
-        if !more {
-            tokio::select! {
-                // Each arm is cancel safe: a channel keeps what nobody took, a descriptor and an alarm stay ready.
-                ready = host.readable() => ready.map_err(system("the runtime"))?.clear_ready(),
-                rung = alarm.rings() => rung.map_err(system("a timer"))?,
-                Some(event) = seen.recv() => batch.events.push(event),
-                Some(candidate) = declared.recv() => batch.candidates.push(candidate),
-                Some(request) = asked.recv() => batch.requests.push(request),
-                Some(()) = hangup.recv() => batch.reopen = true,
-                Some(()) = terminate.recv() => batch.end = true,
-                Some(()) = interrupt.recv() => batch.end = true,
-            }
+        if starting && !more && agent.is_settled() {
+            starting = false;
+            give_back_code();
+        }
+        tokio::select! {
+            // Each arm is cancel safe: a channel keeps what nobody took, a descriptor and an alarm stay ready.
+            ready = host.readable(), if !more => ready.map_err(system("the runtime"))?.clear_ready(),
+            rung = alarm.rings() => rung.map_err(system("a timer"))?,
+            Some(event) = seen.recv() => batch.events.push(event),
+            Some(candidate) = declared.recv() => batch.candidates.push(candidate),
+            Some(request) = asked.recv() => batch.requests.push(request),
+            Some(()) = hangup.recv() => batch.reopen = true,
+            Some(()) = terminate.recv() => batch.end = true,
+            Some(()) = interrupt.recv() => batch.end = true,
+            // A service that floods its output keeps the host busy without end. Signals, and whoever asks on the
+            // control socket, which is served by tasks of this thread, get their turn all the same.
+            () = tokio::task::yield_now(), if more => {}
         }
         let at = now();
         more = agent.drain_host(&mut batch.events);

@@ -137,7 +137,9 @@ impl Agent {
         for words in self.host.complaints() {
             self.chronicle.complain(words);
         }
-        questions.into_iter().for_each(|question| self.answer(question));
+        for question in questions {
+            self.answer(question);
+        }
         self.sign_of_life(now);
         let watchdog = self.watchdog.map(|(every, last)| last.plus(every));
         alarm.set([turn.wake, watchdog].into_iter().flatten().min())?;
@@ -307,15 +309,18 @@ impl Agent {
             self.tell_systemd(&[sd_notify::State::Status(&text)]);
             self.said = text;
         }
-        if let Some((every, last)) = self.watchdog {
-            if now.boot >= last.plus(every) {
-                self.tell_systemd(&[sd_notify::State::Watchdog]);
-                self.watchdog = Some((every, now.boot));
-            }
+        if let Some((every, _)) = self.watchdog.filter(|(every, last)| now.boot >= last.plus(*every)) {
+            self.tell_systemd(&[sd_notify::State::Watchdog]);
+            self.watchdog = Some((every, now.boot));
         }
     }
 
-    /// Waits until something happens and gathers all of it.
+    /// Nothing is under way: the next turn comes when something happens.
+    pub(super) fn is_settled(&self) -> bool {
+        self.engine.board().wake().is_none() && self.engine.observed().services.iter().all(|facts| facts.busy.is_none())
+    }
+
+    /// Everything the host has to say; whether it has more to say at once.
     pub(super) fn drain_host(&mut self, events: &mut Vec<Event>) -> bool {
         self.host.drain(events) == crate::supervise::Drained::More
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::demo::Demo;
 use super::oracle::{RefreshMsg, StartMsg, StopMsg};
 
 /// Keeps the services of a mail server in the state that one document declares.
@@ -25,12 +26,14 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+const SOCKET: &str = "The agent's control socket. Default: $MAILWARD_SOCKET, else control.sock in the runtime folder \
+    (/run/mailward, or $XDG_RUNTIME_DIR/mailward for a user other than root)";
+
 /// Where the agent is asked.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Agent {
-    /// The agent's control socket. Default: $MAILWARD_SOCKET, else control.sock in the runtime folder (/run/mailward,
-    /// or $XDG_RUNTIME_DIR/mailward for a user other than root).
-    #[arg(long, value_name = "PATH", global = true)]
+    /// The agent's control socket.
+    #[arg(long, value_name = "PATH", global = true, help = SOCKET)]
     pub(crate) socket: Option<PathBuf>,
 }
 
@@ -79,19 +82,21 @@ pub(crate) enum Command {
     Completions(Completions),
     /// Prints the manual page, or writes all of them into a folder.
     Man(Man),
+    /// Runs a whole mail server in a temporary folder, to try things on.
+    ///
+    /// It listens on free ports of 127.0.0.1 only. Ctrl-C stops it in order and leaves nothing behind. With --tour it
+    /// plays the story by itself and ends with 0 where everything was seen to happen, with 1 where not.
+    Demo(Demo),
     /// Starts a stand-in server of the demo.
     #[command(hide = true, name = "stand-in", disable_help_flag = true)]
     StandIn(StandIn),
     /// Writes every generated file.
     #[command(hide = true)]
     Generate(Generate),
-    /// As the command of that name of Oracle Communications Messaging Server.
     #[command(hide = true, name = "start-msg")]
     StartMsg(StartMsg),
-    /// As the command of that name of Oracle Communications Messaging Server.
     #[command(hide = true, name = "stop-msg")]
     StopMsg(StopMsg),
-    /// As the command of that name of Oracle Communications Messaging Server.
     #[command(hide = true)]
     Refresh(RefreshMsg),
 }
@@ -123,6 +128,9 @@ pub(crate) struct Run {
     /// Leaves the terminal: the agent leads a session of its own.
     #[arg(long, hide = true)]
     pub(crate) new_session: bool,
+    /// Stops everything in order when the parent, which is this process, is gone.
+    #[arg(long, hide = true, value_name = "PID")]
+    pub(crate) end_with: Option<i32>,
 }
 
 /// `validate`.
@@ -155,7 +163,7 @@ pub(crate) struct Status {
     pub(crate) names: Vec<String>,
     /// How it is printed.
     #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) output: Wide,
+    pub(crate) output: StatusOutput,
 }
 
 /// `start`, `stop` and their kind.
@@ -248,7 +256,7 @@ pub(crate) enum Output {
 
 /// How the status is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Wide {
+pub(crate) enum StatusOutput {
     /// For people.
     #[default]
     Table,

@@ -33,12 +33,21 @@ pub(crate) fn bytes(file: &Path) -> Result<Vec<u8>, Failure> {
     }
 }
 
-/// The document of a file, resolved; every diagnostic is said where it is not good.
-pub(crate) fn desired(file: &Path) -> Result<Desired, Failure> {
-    let read = document::read(&bytes(file)?, &file.display().to_string());
-    read.document
-        .map(|document| document::resolve(&document, 1))
-        .ok_or_else(|| Failure::new(DATA, all(&read.diagnostics)))
+/// A document of a file, resolved; every diagnostic is said where it is not good.
+pub(crate) fn desired(file: &Path, bytes: &[u8]) -> Result<Desired, Failure> {
+    let name = file.display().to_string();
+    let read = document::read(bytes, &name);
+    read.document.map(|document| document::resolve(&document, 1)).ok_or_else(|| {
+        say(&all(&read.diagnostics));
+        Failure::new(DATA, verdict(&name, false, &read.diagnostics).trim_end())
+    })
+}
+
+/// The services of a file's document, where it can be read and is good.
+pub(crate) fn services(file: &Path) -> Option<Vec<String>> {
+    let read = document::read(&bytes(file).ok()?, "");
+    let desired = document::resolve(&read.document?, 1);
+    Some(desired.services.iter().map(|service| service.name.to_string()).collect())
 }
 
 fn all(diagnostics: &[Diagnostic]) -> String {
@@ -72,9 +81,10 @@ pub(crate) fn validate(said: &Validate) -> Result<u8, Failure> {
         }
         match said.output {
             Output::Table => {
-                let mut text: String = read.diagnostics.iter().map(|diagnostic| format!("{diagnostic}\n")).collect();
-                text.push_str(&verdict(&name, good, &read.diagnostics));
-                print(&text)?;
+                if !read.diagnostics.is_empty() {
+                    print(&(all(&read.diagnostics) + "\n"))?;
+                }
+                print(&verdict(&name, good, &read.diagnostics))?;
             }
             Output::Json | Output::Yaml => {
                 let diagnostics: Vec<Value> = read.diagnostics.iter().map(object).collect();

@@ -4,6 +4,7 @@
 //! Oracle's commands. One file a group of commands; [`render`] turns values into text.
 
 mod args;
+mod demo;
 mod documents;
 mod failure;
 mod folders;
@@ -77,6 +78,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Completions(said) => reference::completions(&said),
         Command::Man(said) => reference::man(&said),
         Command::Generate(said) => reference::generate(&said),
+        Command::Demo(said) => wait_for(demo::demo(&said)),
         Command::StandIn(said) => Ok(crate::demo::standin::run(said.words)),
         Command::Plan(said) => wait_for(questions::plan(&client()?, &said)),
         Command::Status(said) => wait_for(questions::status(&client()?, &said)),

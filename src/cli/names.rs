@@ -71,7 +71,7 @@ mod tests {
         for alias in ["mta", "imta"] {
             let aliases = &Profile::Oracle.catalogue().aliases;
             let (_, names) = aliases.iter().find(|(name, _)| &***name == alias).expect("the profile has it");
-            assert_eq!(expand(&words(alias)), names.iter().map(|name| name.to_string()).collect::<Vec<_>>());
+            assert_eq!(expand(&words(alias)), names.iter().map(ToString::to_string).collect::<Vec<_>>());
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::args::Order;
-use super::failure::{Failure, NOT_IN_TIME, OK};
+use super::failure::{Failure, NOT_IN_TIME, OK, USAGE};
 use super::terminal::{print, say};
 use super::waiting::{Audience, Fate, Goal, find, wait};
 use super::{names, render};
@@ -13,6 +13,10 @@ use crate::engine::Verb;
 
 /// Gives an order and waits for it. The exit code is the one of the first service that is not as ordered.
 pub(crate) async fn order(client: &Client, verb: Verb, said: &Order) -> Result<u8, Failure> {
+    if said.names.iter().any(|name| name == "watcher") {
+        let words = "watcher is the agent itself: `mailward run` starts it, `stop-msg watcher` ends it alone";
+        return Err(Failure::new(USAGE, words));
+    }
     let services = (!said.names.is_empty()).then(|| names::expand(&said.names));
     // Followed before it is ordered, so that nothing is missed; the status tells which process is the old one.
     let mut events = client.events().await?;

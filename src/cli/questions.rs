@@ -1,9 +1,8 @@
 //! `status plan why history`: questions to a running agent, and what can be said without one.
 
 use std::collections::HashMap;
-use std::path::Path;
 
-use super::args::{History, Output, Plan, Status, Why, Wide};
+use super::args::{History, Output, Place, Plan, Status, StatusOutput, Why};
 use super::failure::{Failure, OK, USAGE};
 use super::folders::Folders;
 use super::terminal::{print, say, style};
@@ -11,6 +10,7 @@ use super::{documents, names, render};
 use crate::agent::Forecast;
 use crate::clock;
 use crate::control::{Client, ClientError};
+use crate::desired::Desired;
 use crate::engine::Engine;
 use crate::model::Life;
 use crate::sim::unfold;
@@ -40,7 +40,7 @@ pub(crate) async fn status(client: &Client, said: &Status) -> Result<u8, Failure
         }
         Err(error) => {
             let code = if error.is_no_agent() { NO_AGENT } else { UNKNOWN };
-            if matches!(said.output, Wide::Table | Wide::Wide) {
+            if matches!(said.output, StatusOutput::Table | StatusOutput::Wide) {
                 say(&format!("mailward: {}", super::failure::chain(&error)));
                 return Ok(code);
             }
@@ -48,10 +48,10 @@ pub(crate) async fn status(client: &Client, said: &Status) -> Result<u8, Failure
         }
     };
     print(&match said.output {
-        Wide::Table => render::status(&reported, &only, false, clock::wall(), style()),
-        Wide::Wide => render::status(&reported, &only, true, clock::wall(), style()),
-        Wide::Json => render::json(&reported)?,
-        Wide::Yaml => render::yaml(&reported)?,
+        StatusOutput::Table => render::status(&reported, &only, false, clock::wall(), style()),
+        StatusOutput::Wide => render::status(&reported, &only, true, clock::wall(), style()),
+        StatusOutput::Json => render::json(&reported)?,
+        StatusOutput::Yaml => render::yaml(&reported)?,
     })?;
     Ok(code)
 }
@@ -86,8 +86,17 @@ fn absent(error: &ClientError) -> Reported {
 
 /// Shows what would be done.
 pub(crate) async fn plan(client: &Client, said: &Plan) -> Result<u8, Failure> {
-    let asked = match &said.file {
-        Some(file) => client.plan_document(documents::bytes(file)?).await,
+    let said_bytes = match &said.file {
+        Some(file) => {
+            let bytes = documents::bytes(file)?;
+            // What is wrong with it is said with the file's name, and needs no agent.
+            documents::desired(file, &bytes)?;
+            Some(bytes)
+        }
+        None => None,
+    };
+    let asked = match &said_bytes {
+        Some(bytes) => client.plan_document(bytes.clone()).await,
         None => client.plan().await,
     };
     let forecast = match asked {
@@ -95,9 +104,10 @@ pub(crate) async fn plan(client: &Client, said: &Plan) -> Result<u8, Failure> {
         Err(error) if error.is_no_agent() => {
             let file = match &said.file {
                 Some(file) => file.clone(),
-                None => Folders::of(&super::args::Place::default())?.config,
+                None => Folders::of(&Place::default())?.config,
             };
-            let forecast = unfolded(&file)?;
+            let bytes = said_bytes.map_or_else(|| documents::bytes(&file), Ok)?;
+            let forecast = unfolded(documents::desired(&file, &bytes)?);
             say(&format!("mailward: {error}\nmailward: this is what {} asks for where nothing runs", file.display()));
             forecast
         }
@@ -111,11 +121,10 @@ pub(crate) async fn plan(client: &Client, said: &Plan) -> Result<u8, Failure> {
     Ok(if forecast.steps.is_empty() { OK } else { CHANGES })
 }
 
-fn unfolded(file: &Path) -> Result<Forecast, Failure> {
-    let desired = documents::desired(file)?;
+fn unfolded(desired: Desired) -> Forecast {
     let engine = Engine::new(desired, Life(1), HashMap::new());
     let desired = engine.desired().clone();
-    Ok(Forecast::of(&unfold(engine, clock::now()), &desired))
+    Forecast::of(&unfold(engine, clock::now()), &desired)
 }
 
 /// Says why a service is as it is.
@@ -128,8 +137,7 @@ pub(crate) async fn why(client: &Client, said: &Why) -> Result<u8, Failure> {
             }
             Err(error) => return Err(error.into()),
         };
-        let lines: String = why.sentences.iter().map(|sentence| format!("{sentence}\n")).collect();
-        print(&lines)?;
+        print(&(why.sentences.join("\n") + "\n"))?;
     }
     Ok(OK)
 }

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use tracing_subscriber::EnvFilter;
 
 use super::args::Run;
-use super::failure::{Failure, OK, chain};
+use super::failure::{Failure, OK, SYSTEM, UNAVAILABLE, chain};
 use super::folders::Folders;
 use super::names;
 use crate::agent::{self, Settings};
@@ -20,6 +21,9 @@ pub(crate) fn run(said: &Run) -> Result<u8, Failure> {
         // Fails only for the leader of a process group, which then has left the terminal already.
         let _ = rustix::process::setsid();
     }
+    if let Some(pid) = said.end_with {
+        end_with(pid)?;
+    }
     let folders = Folders::of(&said.place)?;
     log();
     let hold_all_but = match &said.hold_all_but {
@@ -30,6 +34,18 @@ pub(crate) fn run(said: &Run) -> Result<u8, Failure> {
     match agent::run(&Settings { config, state_dir, runtime_dir, hold_all_but }) {
         Ok(()) => Ok(OK),
         Err(error) => Err(Failure::new(error.exit_code(), chain(&error))),
+    }
+}
+
+/// The kernel sends TERM when the parent is gone ([`man 2 PR_SET_PDEATHSIG`]), which stops everything in order. A parent
+/// that went before that was set is seen by its number; nothing is started then, and nothing has to be stopped.
+///
+/// [`man 2 PR_SET_PDEATHSIG`]: https://man7.org/linux/man-pages/man2/pr_set_pdeathsig.2const.html
+fn end_with(parent: i32) -> Result<(), Failure> {
+    set_parent_process_death_signal(Some(Signal::TERM)).map_err(|error| Failure::of(SYSTEM, &error))?;
+    match getppid().map(|pid| pid.as_raw_nonzero().get()) {
+        Some(pid) if pid == parent => Ok(()),
+        Some(_) | None => Err(Failure::new(UNAVAILABLE, format!("process {parent} is not the parent of this one"))),
     }
 }
 

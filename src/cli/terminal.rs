@@ -46,7 +46,8 @@ mod tests {
 
     #[test]
     fn colours_are_forbidden_demanded_or_left_to_the_terminal_in_this_order() {
-        let table: [(&[(&str, &str)], bool, Style); 8] = [
+        type Case<'a> = (&'a [(&'a str, &'a str)], bool, Style);
+        let table: [Case<'_>; 8] = [
             (&[], true, Style::Coloured),
             (&[], false, Style::Plain),
             (&[("TERM", "dumb")], true, Style::Plain),

@@ -1,8 +1,8 @@
 //! Waiting until what was ordered is so, or cannot be: by the agent's events and by its status.
 //!
 //! What is asked of each service is a [`Goal`]; [`fate`] judges it from the status and from what happened since the
-//! order. A settled service that is not as wished must be seen so twice: an order is taken between two turns, and the
-//! status in between still tells of the turn before.
+//! order. A settled service that is not as wished must be seen so twice: between an order and its first step the status
+//! may still tell of the turn before.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -96,30 +96,23 @@ pub(crate) fn fate(goal: Goal, status: Option<&ServiceStatus>, since: &Since) ->
             Goal::Up | Goal::Again(_) | Goal::Reloaded => Fate::Failed(NOT_IN_TIME, "it left the document".to_owned()),
         };
     };
-    let (ready, settled, calm) = (status.ready == Truth::True, status.settled, since.calm >= 2);
-    let failed = |code| if calm { Fate::Failed(code, status.reason.clone()) } else { Fate::Pending };
-    match goal {
-        Goal::Up if ready && settled => Fate::Done,
-        Goal::Up if settled => failed(NOT_IN_TIME),
-        Goal::Down if settled && status.pid.is_none() => Fate::Done,
-        Goal::Down if settled => failed(NOT_IN_TIME),
-        Goal::Again(_) | Goal::Reloaded if since.refused.is_some() && settled => {
-            Fate::Failed(CONFIG, since.refused.clone().unwrap_or_default())
-        }
-        Goal::Again(before) if ready && settled && (since.started || status.pid != before) => Fate::Done,
-        Goal::Again(_) if settled => failed(NOT_IN_TIME),
-        Goal::Reloaded if since.reloaded && settled => Fate::Done,
+    if !status.settled {
+        return Fate::Pending;
+    }
+    let (ready, calm) = (status.ready == Truth::True, since.calm >= CALM_LOOKS);
+    let reached = match goal {
+        Goal::Up => ready,
+        Goal::Down => status.pid.is_none(),
+        Goal::Again(before) => ready && (since.started || status.pid != before),
         // The event of a reload may have come before anybody followed; a calm, ready service has done it.
-        Goal::Reloaded if ready && settled && calm => Fate::Done,
-        Goal::Reloaded if settled && !ready => failed(NOT_IN_TIME),
-        Goal::Settled if settled && calm => {
-            if ready || status.held || !status.enabled {
-                Fate::Done
-            } else {
-                Fate::Failed(NOT_IN_TIME, status.reason.clone())
-            }
-        }
-        Goal::Up | Goal::Down | Goal::Again(_) | Goal::Reloaded | Goal::Settled => Fate::Pending,
+        Goal::Reloaded => since.reloaded || (ready && calm && since.refused.is_none()),
+        Goal::Settled => calm && (ready || status.held || !status.enabled),
+    };
+    match &since.refused {
+        _ if reached => Fate::Done,
+        Some(words) if matches!(goal, Goal::Again(_) | Goal::Reloaded) => Fate::Failed(CONFIG, words.clone()),
+        Some(_) | None if calm => Fate::Failed(NOT_IN_TIME, status.reason.clone()),
+        Some(_) | None => Fate::Pending,
     }
 }
 
@@ -155,7 +148,9 @@ pub(crate) fn find<'a>(reported: &'a Reported, name: &str) -> Option<&'a Service
 const SOON: Duration = Duration::from_millis(30);
 /// How often it is asked without an event, and a tick is given.
 const SECOND: Duration = Duration::from_secs(1);
-/// How long a settled service is watched before it is believed.
+/// Looks after which a settled service is believed not to be as wished.
+const CALM_LOOKS: u8 = 2;
+/// The time between them.
 const CALM: Duration = Duration::from_millis(250);
 
 /// How long events may lag behind the status.
@@ -206,7 +201,7 @@ pub(crate) async fn wait(
             let since = since.entry(name).or_default();
             if status.is_some_and(|status| status.settled) {
                 since.calm = since.calm.saturating_add(1);
-                calming |= since.calm < 2;
+                calming |= since.calm < CALM_LOOKS;
             } else {
                 since.calm = 0;
             }
@@ -236,3 +231,6 @@ async fn status(client: &Client, deadline: Option<Instant>) -> Result<Reported, 
         None => client.status().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

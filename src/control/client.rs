@@ -16,9 +16,9 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::Problem;
+use super::request::{Forecast, Told};
 use super::routes::{Encoded, METHODS, Route};
 use super::wire::{Answered, End, OrderRequest, Why};
-use crate::agent::{Forecast, Told};
 use crate::status::Reported;
 
 /// How long an answer may take; the server gives up on its own loop before.
@@ -111,6 +111,13 @@ impl Client {
     /// The socket.
     pub fn socket(&self) -> &Path {
         &self.socket
+    }
+
+    /// The agent's process as seen from here: the kernel tells who listens (`SO_PEERCRED`, unix(7)). Nothing where it
+    /// cannot be seen from this pid namespace.
+    pub async fn agent_pid(&self) -> Result<Option<i32>, ClientError> {
+        let stream = UnixStream::connect(&self.socket).await.map_err(|source| self.not_connected(source))?;
+        Ok(stream.peer_cred().ok().and_then(|peer| peer.pid()).filter(|pid| *pid > 0))
     }
 
     /// The status of everything.

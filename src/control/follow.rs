@@ -3,7 +3,7 @@
 use hyper::body::Bytes;
 use tokio::sync::mpsc;
 
-use crate::agent::Told;
+use super::request::Told;
 
 /// Lines that may wait for a slow reader; one that falls further behind is let go, so that it costs the agent no memory.
 const BEHIND: usize = 4_096;

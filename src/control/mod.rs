@@ -1,7 +1,7 @@
 //! The control socket: HTTP/1.1 with JSON over a Unix socket, so that `curl --unix-socket` works.
 //!
-//! [`serve`] turns what is asked into [`crate::agent::Request`]s and decides only who may ask; what is done is decided
-//! by the agent. [`Client`] is the other end, for the command line. [`openapi`] describes both. Nothing here knows
+//! [`serve`] turns what is asked into [`Request`]s and decides only who may ask; what is done is decided by the agent,
+//! which answers them. [`Client`] is the other end, for the command line. [`openapi`] describes both. Nothing here knows
 //! services, files or the planner.
 
 mod access;
@@ -11,6 +11,7 @@ mod follow;
 mod openapi;
 mod patient;
 mod problem;
+mod request;
 mod routes;
 mod server;
 mod socket;
@@ -23,6 +24,7 @@ pub use access::{Access, Right};
 pub use client::{Client, ClientError, Events};
 pub use openapi::openapi;
 pub use problem::Problem;
+pub use request::{Forecast, Left, PlannedStep, Request, Told};
 pub use routes::{METHODS, Route};
 pub use server::serve;
 pub use socket::{ListenError, let_others_read, listen};

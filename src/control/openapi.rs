@@ -4,10 +4,10 @@ use schemars::JsonSchema;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 
+use super::request::{Forecast, Told};
 use super::routes::{METHODS, Route};
 use super::wire::{Answered, End, OrderRequest, Why};
 use super::{Problem, Right};
-use crate::agent::{Forecast, Told};
 use crate::status::Reported;
 
 /// The `OpenAPI` 3.1 description.

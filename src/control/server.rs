@@ -20,10 +20,10 @@ use tokio::time::timeout;
 
 use super::body::Reply;
 use super::patient::Patient;
+use super::request::Request;
 use super::routes::{Found, Route, find, parameter};
 use super::wire::{Answered, End, OrderRequest, Why};
 use super::{Access, Problem, Right, follow, openapi};
-use crate::agent::Request;
 use crate::model::Name;
 
 /// Most bytes of a request's body; also what a document may have.

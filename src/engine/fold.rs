@@ -144,7 +144,6 @@ impl Engine {
     /// A failure that waits for its answer.
     pub(super) fn fail(&mut self, now: Now, ix: Ix, incarnation: Incarnation, how: Failed) {
         let declaration = self.desired.service(ix).declaration;
-        let reported_only = !self.desired.autorestart.enabled && self.desired.watched;
         let marks = self.marks(ix);
         let was_ready = marks.ready == incarnation;
         marks.failure = Some(Failure { at: now.boot, incarnation, how, was_ready, declaration, files: marks.files });
@@ -155,7 +154,8 @@ impl Engine {
                 facts.process = Fact::Unknown(Doubt::AfterFailedStart);
             }
         }
-        if reported_only {
+        // Nothing answers a failure while autorestart is off: that is said with it ([R12]).
+        if !self.desired.autorestart.enabled && self.desired.watched {
             self.tell(now, ix, Happened::OnlyReported);
         }
     }

@@ -97,6 +97,8 @@ pub enum Happened {
     Killed {
         /// The main process.
         pid: Option<i32>,
+        /// The group whose locks it may have left behind: they live in files, which the kernel does not release ([R3]).
+        locks_of: Option<Name>,
     },
     /// It stopped as ordered.
     Stopped {
@@ -200,7 +202,10 @@ impl fmt::Display for Happened {
             Self::Retried => f.write_str("is tried again after its give-up"),
             Self::ToRestart { cause } => write!(f, "is to restart: {}", cause.words()),
             Self::Asked { .. } => f.write_str("asked to stop"),
-            Self::Killed { .. } => f.write_str("killed"),
+            Self::Killed { locks_of: None, .. } => f.write_str("killed"),
+            Self::Killed { locks_of: Some(group), .. } => {
+                write!(f, "killed: it may have left locks of its group {group} behind")
+            }
             Self::Stopped { exit, .. } => write!(f, "stopped: {exit}"),
             Self::StopFailed => f.write_str("could not be stopped: KILL left processes"),
             Self::Foreign { who } => write!(f, "cannot start: {who}"),

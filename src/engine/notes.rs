@@ -170,7 +170,11 @@ impl Engine {
                 marks.stop_failed = false;
                 let what = match rung {
                     Rung::Ask(signal) => Happened::Asked { signal: *signal, pid },
-                    Rung::Kill => Happened::Killed { pid },
+                    Rung::Kill => {
+                        let group = self.desired.service(ix).group;
+                        let locks_of = group.map(|group| self.desired.groups[group.at()].name.clone());
+                        Happened::Killed { pid, locks_of }
+                    }
                 };
                 self.tell(now, ix, what);
             }

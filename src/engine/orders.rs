@@ -90,6 +90,9 @@ impl Engine {
     pub fn order(&mut self, now: Now, order: &Order) -> Vec<Answer> {
         match &order.whom {
             Whom::All => {
+                if order.verb == Verb::Start {
+                    self.end_other_manual_stops();
+                }
                 let all: Vec<Ix> = self.desired.indices().filter(|ix| self.is_meant_by_all(*ix, order.verb)).collect();
                 all.into_iter()
                     .map(|ix| Answer {
@@ -140,6 +143,17 @@ impl Engine {
             Verb::Hold => wanted,
             Verb::Release => marks.hold.is_some(),
             Verb::Reset => true,
+        }
+    }
+
+    /// A start without names ends every manual stop ([R6]), also of what it cannot start: what is disabled, or held by the
+    /// document, is then down for that reason alone.
+    fn end_other_manual_stops(&mut self) {
+        let stopped = self.desired.indices().filter(|ix| {
+            self.history.services[ix.at()].hold == Some(Hold::Stopped) && !self.is_meant_by_all(*ix, Verb::Start)
+        });
+        for ix in stopped.collect::<Vec<_>>() {
+            self.marks(ix).hold = None;
         }
     }
 

@@ -136,8 +136,9 @@ fn unsealed(line: &[u8]) -> Option<&[u8]> {
     (Fingerprint::of(json).0 == seal).then_some(json)
 }
 
-/// Everything up to the first line that is not whole.
-fn read(bytes: &[u8], epoch: &Epoch) -> (Life, HashMap<Name, Record>) {
+/// What a journal's bytes hold, for this epoch: the life that wrote it and the last record of each service, up to the
+/// first line that is not whole. Nothing, where it is of another epoch or a newer version.
+pub fn read(bytes: &[u8], epoch: &Epoch) -> (Life, HashMap<Name, Record>) {
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').map_while(|line| unsealed(line.strip_suffix(b"\n")?));
     let head = lines.next().and_then(|json| serde_json::from_slice::<Head>(json).ok());
     let Some(head) = head.filter(|head| head.version <= VERSION && head.epoch == *epoch) else {

@@ -12,7 +12,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use journal::{Epoch, Journal};
+pub use journal::{Epoch, Journal, read};
 pub use state::State;
 
 use std::path::PathBuf;

@@ -11,11 +11,12 @@ mod standing;
 mod step;
 mod verdict;
 
+pub use crate::history::Rung;
 pub use board::Board;
 pub use note::{GroupRestart, Note};
 pub use reason::{Down, Outlook, Reason};
 pub use standing::LIST_PATIENCE;
-pub use step::{Event, Found, Rung, Seen, Step};
+pub use step::{Event, Found, Seen, Step};
 pub use verdict::{KILL_PATIENCE, LOOK_AGAIN};
 
 use crate::desired::{Desired, Ix, Service};

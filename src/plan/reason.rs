@@ -332,6 +332,8 @@ impl Reason {
             Self::Start => "start: it is wanted and nothing it needs is missing".to_owned(),
             Self::StartAgain(cause) => format!("start again: {}", cause.words()),
             Self::Stop(down) => format!("stop: {}", down.words(desired, ix)),
+            // Whether it is tried again is decided apart from this stop.
+            Self::StopAgain(cause @ Cause::NotReadyInTime) => format!("stop: {}", cause.words()),
             Self::StopAgain(cause) => format!("stop, to start again: {}", cause.words()),
             Self::StopRemains => "stop what its dead main process left behind".to_owned(),
             Self::KillTooSlow => "kill: it did not stop in time".to_owned(),

@@ -51,7 +51,7 @@ impl Standing {
 
 /// Works out one standing; those it follows from must be worked out already.
 pub(crate) fn standing(scene: &Scene<'_>, standings: &[Standing], ix: Ix) -> Standing {
-    let (service, marks, facts) = scene.of(ix);
+    let (_, marks, facts) = scene.of(ix);
     let goal = goal(scene, standings, ix);
     let leaving = match facts.present() {
         Some(incarnation) => is_doomed(scene, goal, marks, facts, incarnation) && !marks.stop_failed,

@@ -1,6 +1,6 @@
 //! What the planner may ask of the world, and what the world may say back.
 
-use crate::desired::Signal;
+use crate::history::Rung;
 use crate::model::{Boot, Exit, Fingerprint, Identity, Incarnation, Name};
 
 /// One thing to do to one service. The executor makes one attempt and reports what it saw as an [`Event`] of a later
@@ -36,15 +36,6 @@ pub enum Step {
         /// Of what is checked: declaration and watched files.
         print: Fingerprint,
     },
-}
-
-/// A rung of the stop ladder ([R3]).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-pub enum Rung {
-    /// The declared stop signal to the main process; to everything that is left once the main process is gone.
-    Ask(Signal),
-    /// KILL to everything in the service's cgroup or process group.
-    Kill,
 }
 
 /// What the world said about one service.

@@ -9,10 +9,10 @@ use super::reason::{Down, Reason};
 use super::standing::{Goal, LIST_PATIENCE, is_doomed, leads_back, may_start};
 use super::{Board, Scene, Verdict};
 use crate::desired::{Group, Ix, StartOrder};
-use crate::history::{Cause, Force, Marks};
+use crate::history::{Cause, Force, Marks, Rung};
 use crate::model::{Fact, Fingerprint, Incarnation};
 use crate::observed::{Busy, Errand, Process};
-use crate::plan::step::{Rung, Step};
+use crate::plan::step::Step;
 use crate::policy::{budget, reach};
 
 /// How long the kernel may take to let go of what was killed before that is reported.

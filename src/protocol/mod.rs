@@ -13,6 +13,7 @@ mod imap;
 mod lines;
 mod managesieve;
 mod pop3;
+pub mod sd_notify;
 mod smtp;
 #[cfg(test)]
 mod tests;

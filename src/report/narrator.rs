@@ -79,7 +79,7 @@ impl Narrator {
             Happened::Asked { pid: Some(pid), .. } => {
                 self.begun.insert(name, Begun { at, pid: *pid, killed: false });
             }
-            Happened::Killed { pid } => {
+            Happened::Killed { pid, .. } => {
                 let begun = self.begun.entry(name).or_insert(Begun { at, pid: pid.unwrap_or(0), killed: true });
                 begun.killed = true;
             }

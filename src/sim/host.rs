@@ -15,6 +15,8 @@ pub struct Behaviour {
     pub ready_after: Option<Duration>,
     /// Says that it recovers, right after its start.
     pub recovers: bool,
+    /// Its starter ends this long after the start, and the process its pid file names then is the main one.
+    pub daemonises: Option<Duration>,
     /// Ends by itself this long after the start.
     pub dies: Option<(Duration, Exit)>,
     /// So long after its start the agent learns which process it is.
@@ -41,6 +43,7 @@ impl Default for Behaviour {
         Self {
             ready_after: Some(Duration::from_secs(1)),
             recovers: false,
+            daemonises: None,
             dies: None,
             spawn_takes: Duration::ZERO,
             spawn_error: None,
@@ -62,6 +65,8 @@ struct Running {
     main: bool,
     behaviour: Behaviour,
     ready_at: Option<Boot>,
+    /// It said that it recovers, and says so until it is ready.
+    recovers: bool,
     /// KILL is pending on it, as on a process in an uninterruptible wait.
     killed: bool,
 }
@@ -70,6 +75,7 @@ struct Running {
 #[derive(Clone, Debug)]
 enum Due {
     Say(Event),
+    StarterEnds(Name, Incarnation),
     MainEnds(Name, Incarnation, Exit),
     WorkersEnd(Name, Incarnation),
 }
@@ -184,6 +190,7 @@ impl Host {
             let (at, due) = (entry.key().0, entry.remove());
             match due {
                 Due::Say(event) => seen.push(event),
+                Due::StarterEnds(service, incarnation) => seen.extend(self.starter_ends(at, &service, incarnation)),
                 Due::MainEnds(service, incarnation, exit) => {
                     seen.extend(self.main_ends(at, &service, incarnation, exit));
                 }
@@ -227,17 +234,21 @@ impl Host {
     }
 
     fn look(&mut self, now: Boot, service: &Name) {
-        let (found, ready) = match (self.running.get(service), self.strangers.get(service)) {
+        let (found, main) = match (self.running.get(service), self.strangers.get(service)) {
             (Some(running), _) if running.main => {
                 let found = Found::Ours { incarnation: running.incarnation, identity: running.identity };
-                (found, running.ready_at.map(|at| (at, running.incarnation)))
+                (found, Some(running.clone()))
             }
             (Some(running), _) => (Found::Remains { incarnation: running.incarnation }, None),
             (None, Some(who)) => (Found::Foreign { who: who.clone() }, None),
             (None, None) => (Found::Nothing, None),
         };
         self.say(now, service, Seen::Found(found));
-        if let Some((at, incarnation)) = ready {
+        let Some(Running { incarnation, recovers, ready_at, .. }) = main else { return };
+        if recovers && ready_at.is_none_or(|at| at > now) {
+            self.say(now, service, Seen::Recovering { incarnation });
+        }
+        if let Some(at) = ready_at {
             self.say(at.max(now), service, Seen::Ready { incarnation });
         }
     }
@@ -258,10 +269,14 @@ impl Host {
         if let Some(at) = ready_at {
             self.say(at, service, Seen::Ready { incarnation });
         }
+        if let Some(after) = behaviour.daemonises {
+            self.schedule(now.plus(after), Due::StarterEnds(service.clone(), incarnation));
+        }
         if let Some((after, exit)) = behaviour.dies {
             self.schedule(now.plus(after), Due::MainEnds(service.clone(), incarnation, exit));
         }
-        let running = Running { incarnation, identity, main: true, behaviour, ready_at, killed: false };
+        let recovers = behaviour.recovers;
+        let running = Running { incarnation, identity, main: true, behaviour, ready_at, recovers, killed: false };
         self.running.insert(service.clone(), running);
     }
 
@@ -293,6 +308,15 @@ impl Host {
     fn die(&mut self, now: Boot, service: &Name, incarnation: Incarnation) {
         self.schedule(now, Due::MainEnds(service.clone(), incarnation, Exit::Signal(9)));
         self.schedule(now, Due::WorkersEnd(service.clone(), incarnation));
+    }
+
+    /// The starter hands over to a process of its own making; its exit is told to nobody.
+    fn starter_ends(&mut self, now: Boot, service: &Name, incarnation: Incarnation) -> Option<Event> {
+        let running = self.running.get_mut(service).filter(|r| r.incarnation == incarnation && r.main)?;
+        self.last_pid += 1;
+        running.identity = Identity { pid: self.last_pid, started: now.0 };
+        let what = Seen::MainIs { incarnation, identity: running.identity };
+        Some(Event { service: service.clone(), what })
     }
 
     fn main_ends(&mut self, now: Boot, service: &Name, incarnation: Incarnation, exit: Exit) -> Vec<Event> {

@@ -10,5 +10,5 @@ mod unfold;
 
 pub use host::{Behaviour, Host};
 pub use play::{Reader, play};
-pub use scenario::{Incident, Scenario, ScenarioError};
+pub use scenario::{Incident, Moment, Scenario, ScenarioError};
 pub use unfold::{Unfolded, unfold};

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::Host;
-use super::scenario::{Incident, Scenario};
+use super::scenario::{Incident, Moment, Scenario};
 use crate::desired::{Desired, Ix};
 use crate::engine::{Engine, Happened, Record, Todo};
 use crate::history::{Hold, Marks};
@@ -39,6 +39,7 @@ pub fn play(scenario: &Scenario, read: &Reader<'_>) -> Result<String, String> {
         files: 0,
         told: HashMap::new(),
         wake: None,
+        doom: None,
         from: scenario.from,
         text: String::new(),
     };
@@ -75,6 +76,8 @@ struct Stage<'a> {
     files: u64,
     told: HashMap<Name, Reason>,
     wake: Option<Boot>,
+    /// The agent is killed around its next step.
+    doom: Option<Moment>,
     /// Nothing is told before this; taken away once it has come, for a reboot turns the clock back.
     from: Boot,
     text: String,
@@ -98,18 +101,22 @@ impl Stage<'_> {
         let boot = self.now.boot;
         match incident {
             Incident::AgentStarts => {
-                self.life += 1;
-                self.host.agent_lives(boot);
-                self.told.clear();
-                self.wake = None;
                 self.line("agent", "starts");
-                self.engine = Some(Engine::new(self.desired.clone(), Life(self.life), self.ledger.clone()));
+                self.agent_starts();
+            }
+            Incident::AgentStartsFor(names) => {
+                self.line("agent", &format!("starts for {}", names.join(" ")));
+                self.agent_starts();
+                if let Some(engine) = &mut self.engine {
+                    engine.hold_what_does_not_run_but(names);
+                }
             }
             Incident::AgentKilled => {
                 self.host.agent_dies();
                 self.engine = None;
                 self.line("agent", "is killed");
             }
+            Incident::AgentKilledAround(moment) => self.doom = Some(*moment),
             Incident::AgentEnds => {
                 if let Some(engine) = &mut self.engine {
                     engine.end(self.now);
@@ -155,6 +162,14 @@ impl Stage<'_> {
         }
     }
 
+    fn agent_starts(&mut self) {
+        self.life += 1;
+        self.host.agent_lives(self.now.boot);
+        self.told.clear();
+        self.wake = None;
+        self.engine = Some(Engine::new(self.desired.clone(), Life(self.life), self.ledger.clone()));
+    }
+
     fn document(&mut self, text: &str) {
         match (self.read)(text, self.generation + 1) {
             Ok(desired) => {
@@ -183,8 +198,9 @@ impl Stage<'_> {
         self.ledger.extend(engine.take_unsaved());
         for happening in &turn.news {
             match &happening.what {
-                Happened::Started { .. } | Happened::Asked { .. } | Happened::Killed { .. } => {}
-                Happened::Recovers
+                Happened::Started { .. } | Happened::Asked { .. } | Happened::Killed { locks_of: None, .. } => {}
+                Happened::Killed { locks_of: Some(_), .. }
+                | Happened::Recovers
                 | Happened::Ready { .. }
                 | Happened::Adopted { .. }
                 | Happened::Crashed { .. }
@@ -212,9 +228,23 @@ impl Stage<'_> {
                 }
             }
         }
+        let doom = self.doom.take_if(|_| turn.steps.iter().any(|todo| todo.step != Step::Look));
         for todo in &turn.steps {
             self.tell_step(&engine, todo);
-            self.host.perform(self.now.boot, todo, engine.desired());
+            if doom != Some(Moment::BeforeStep) {
+                self.host.perform(self.now.boot, todo, engine.desired());
+            }
+        }
+        if let Some(moment) = doom {
+            self.host.agent_dies();
+            self.line(
+                "agent",
+                match moment {
+                    Moment::BeforeStep => "is killed before that is done",
+                    Moment::BeforeAnswer => "is killed before that is answered",
+                },
+            );
+            return;
         }
         self.tell_reasons(&engine);
         if turn.finished {

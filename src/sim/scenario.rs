@@ -43,8 +43,12 @@ pub struct Scenario {
 pub enum Incident {
     /// A life of the agent begins.
     AgentStarts,
+    /// A life of the agent begins because somebody wants these started and no agent ran.
+    AgentStartsFor(Vec<Name>),
     /// `kill -9` of the agent.
     AgentKilled,
+    /// `kill -9` of the agent around its next step that is more than a look.
+    AgentKilledAround(Moment),
     /// The agent is told to stop everything and end.
     AgentEnds,
     /// A person orders.
@@ -65,6 +69,15 @@ pub enum Incident {
     Reboot,
     /// Nothing; the play goes on until here.
     End,
+}
+
+/// When in a turn the agent is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// The records are saved and nothing is done yet.
+    BeforeStep,
+    /// What was to be done is done and no answer has been heard.
+    BeforeAnswer,
 }
 
 /// Why a scenario cannot be read.
@@ -147,7 +160,8 @@ fn read_timeline(lines: &[(usize, &str)]) -> Result<Vec<(Boot, Incident)>, Scena
         let incident = match what.trim() {
             "document" => Incident::Document(whole_document(&below)),
             other => incident(other).ok_or(fault(
-                "agent starts | agent is killed | agent ends | person: VERB [-f] [NAMES] | NAME ends with signal N or code N | \
+                "agent starts [for NAMES] | agent is killed | agent is killed before its next step is done or answered | \
+                 agent ends | person: VERB [-f] [NAMES] | NAME ends with signal N or code N | \
                  NAME behaves: HOW | NAME place is taken by WHO | NAME place is free | NAME files change | document | \
                  wall clock jumps N forward or back | reboot | end",
             ))?,
@@ -165,10 +179,17 @@ fn incident(text: &str) -> Option<Incident> {
     match text {
         "agent starts" => return Some(Incident::AgentStarts),
         "agent is killed" => return Some(Incident::AgentKilled),
+        "agent is killed before its next step is done" => return Some(Incident::AgentKilledAround(Moment::BeforeStep)),
+        "agent is killed before its next step is answered" => {
+            return Some(Incident::AgentKilledAround(Moment::BeforeAnswer));
+        }
         "agent ends" => return Some(Incident::AgentEnds),
         "reboot" => return Some(Incident::Reboot),
         "end" => return Some(Incident::End),
         _ => {}
+    }
+    if let Some(names) = text.strip_prefix("agent starts for ") {
+        return Some(Incident::AgentStartsFor(names.split_whitespace().map(Name::from).collect()));
     }
     if let Some(order) = text.strip_prefix("person: ") {
         return person(order).map(Incident::Person);
@@ -228,8 +249,8 @@ fn exit_of(text: &str) -> Option<Exit> {
 }
 
 /// `well`, or a list: `ready 3s`, `never ready`, `recovers`, `dies 2s code 1`, `spawn takes 200ms`,
-/// `cannot start: WORDS`, `stops 2s`, `ignores stop`, `workers stay 5s`, `unkillable`, `check fails: WORDS`,
-/// `reload fails: WORDS`, `errands take 2s`.
+/// `cannot start: WORDS`, `stops 2s`, `ignores stop`, `workers stay 5s`, `unkillable`, `daemonises 1s`,
+/// `check fails: WORDS`, `reload fails: WORDS`, `errands take 2s`.
 fn behaviour(text: &str) -> Option<Behaviour> {
     let mut behaviour = Behaviour::default();
     for part in text.split(", ") {
@@ -253,6 +274,8 @@ fn behaviour(text: &str) -> Option<Behaviour> {
             behaviour.workers_stay = Some(duration(time)?);
         } else if let Some(time) = after("errands take ") {
             behaviour.errand_takes = duration(time)?;
+        } else if let Some(time) = after("daemonises ") {
+            behaviour.daemonises = Some(duration(time)?);
         } else if let Some(how) = after("dies ") {
             let (time, exit) = how.split_once(' ')?;
             behaviour.dies = Some((duration(time)?, exit_of(exit)?));

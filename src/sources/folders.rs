@@ -1,13 +1,13 @@
 //! The one inotify instance and what it watches.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use notify::{ErrorKind, INotifyWatcher, RecursiveMode, Watcher};
+use notify::{ErrorKind, EventKindMask, INotifyWatcher, RecursiveMode, Watcher};
 
 use super::inbox::Inbox;
 
@@ -17,7 +17,9 @@ pub(super) type Open = fn(Arc<Inbox>) -> notify::Result<INotifyWatcher>;
 /// The kernel's.
 pub(super) fn inotify(inbox: Arc<Inbox>) -> notify::Result<INotifyWatcher> {
     let report = move |event: notify::Result<notify::Event>| inbox.notified(event);
-    INotifyWatcher::new(report, notify::Config::default())
+    // The default asks for every open and read of every file in a watched folder too; in /etc that is several a second.
+    let changes = EventKindMask::CORE | EventKindMask::ACCESS_CLOSE;
+    INotifyWatcher::new(report, notify::Config::default().with_event_kinds(changes))
 }
 
 /// How often arming is tried anew when what the path stands for changes meanwhile.
@@ -32,9 +34,6 @@ pub(super) struct Folders {
     open: Open,
     instance: Option<INotifyWatcher>,
     wanted: BTreeMap<PathBuf, usize>,
-    /// What each watched path stood for when its watch began, and the paths by that.
-    armed: BTreeMap<PathBuf, Inode>,
-    by_inode: HashMap<Inode, BTreeSet<PathBuf>>,
     /// Wanted, but the kernel refused.
     refused: BTreeSet<PathBuf>,
     /// Wanted, but not there when it was tried.
@@ -49,8 +48,6 @@ impl Folders {
             open,
             instance: None,
             wanted: BTreeMap::new(),
-            armed: BTreeMap::new(),
-            by_inode: HashMap::new(),
             refused: BTreeSet::new(),
             absent: BTreeSet::new(),
             complained: false,
@@ -144,49 +141,19 @@ impl Folders {
                 empty @ None => empty.insert((self.open)(Arc::clone(&self.inbox))?),
             };
             instance.watch(path, RecursiveMode::NonRecursive)?;
-            self.armed.insert(path.to_owned(), before);
-            self.by_inode.entry(before).or_default().insert(path.to_owned());
             let after = inode(path);
             if after.as_ref().is_ok_and(|after| *after == before) {
                 return Ok(());
             }
             self.disarm(path);
             before = after?;
-            self.revive(before, path);
         }
         Err(notify::Error::path_not_found())
     }
 
-    /// The kernel has one watch an inode and instance, whatever the paths: ending it for one path ends it for all that
-    /// stand for the same, be it a hard link, or a symlink that took this path's place between a walk and a watch.
+    /// The kernel has one watch an inode, whatever the paths; `notify` keeps it while another path stands for the same
+    /// (version 8 did not). It forgets the watch of what is deleted by itself, so a failure here tells nothing new.
     fn disarm(&mut self, path: &Path) {
-        self.release(path);
-        if let Some(inode) = self.armed.remove(path) {
-            if let Some(paths) = self.by_inode.get_mut(&inode) {
-                paths.remove(path);
-                if paths.is_empty() {
-                    self.by_inode.remove(&inode);
-                }
-            }
-            self.revive(inode, path);
-        }
-    }
-
-    /// Watches anew what else stands for this inode.
-    fn revive(&mut self, inode: Inode, but: &Path) {
-        let others: Vec<PathBuf> = self.by_inode.get(&inode).into_iter().flatten().cloned().collect();
-        for other in others.into_iter().filter(|other| other != but) {
-            self.release(&other);
-            let watched = self.instance.as_mut().is_some_and(|i| i.watch(&other, RecursiveMode::NonRecursive).is_ok());
-            if !watched {
-                // It changed as well; whoever wants it walks anew.
-                self.absent.insert(other);
-            }
-        }
-    }
-
-    /// The kernel forgets the watch of what is deleted by itself, so a failure here tells nothing new.
-    fn release(&mut self, path: &Path) {
         if let Some(instance) = &mut self.instance {
             let _ = instance.unwatch(path);
         }

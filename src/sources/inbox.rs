@@ -81,8 +81,8 @@ impl Inbox {
         std::mem::take(&mut state.mail)
     }
 
-    /// Takes in what inotify said, if it is about a name that counts. Opening and reading is no change; if it were, the
-    /// look at a file would cause the next one.
+    /// Takes in what inotify said, if it is about a name that counts. Opening and reading is no change (the kernel is not
+    /// asked for it); if it were, the look at a file would cause the next one.
     pub(super) fn notified(&self, event: notify::Result<notify::Event>) {
         let mut state = self.lock();
         match event {

@@ -4,14 +4,13 @@
 //! what follows from it (the last good one stays in force, [R18]) is for the agent loop, which is the only caller.
 //!
 //! Everything here happens on one thread of its own with one inotify instance: a path may lie on a file system that
-//! hangs, and the loop that supervises processes must not hang with it. At rest the thread sleeps without a deadline.
-//! (The thread of `notify` wakes when anybody opens a file in a watched folder: version 8 asks the kernel for that too.)
+//! hangs, and the loop that supervises processes must not hang with it. At rest the thread sleeps without a deadline, and
+//! so does the one of `notify`: the kernel is asked for changes only, not for opens and reads.
 //!
-//! What is noticed: a write in place, a rename over the file, a symlink swapped (also the `..data` of a
-//! Kubernetes config map),
-//! deletion and recreation, the folder itself replaced or missing, a file mounted by itself into a container. What is
-//! not: the renaming of a folder above the file's own (watching `/etc` for it would wake the agent whenever anybody
-//! opens a file there), and a change made by another host on a network file system, which inotify(7) never tells.
+//! What is noticed: a write in place, a rename over the file, a symlink swapped (also the `..data` of a Kubernetes config
+//! map), deletion and recreation, the folder itself replaced or missing, a file mounted by itself into a container. What
+//! is not: the renaming of a folder above the file's own (watching `/etc` for it would wake the agent whenever anything
+//! there changes), and a change made by another host on a network file system, which inotify(7) never tells.
 
 pub mod file;
 mod folders;

@@ -133,6 +133,7 @@ impl Host {
             rustix::fs::chmod(&folder, mode)
                 .map_err(|errno| HostError::Folder { path: folder.clone(), source: errno.into() })?;
         }
+        super::keeper::relieve(&config.runtime_dir);
         let kernel = |what| move |errno: rustix::io::Errno| HostError::Kernel { what, source: errno.into() };
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(kernel("epoll"))?;
         let eventfd = || rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);

@@ -4,11 +4,11 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use rustix::fs::inotify;
-use rustix::process::{Pid, PidfdFlags};
+use rustix::process::{Pid, PidfdFlags, Signal as Number};
 
 use super::host::{Host, Source};
 use super::life::{bury, ended};
-use super::proc;
+use super::proc::{self, Marker};
 use super::service::{Left, Run};
 use super::timer::Due;
 use crate::model::{Exit, Identity};
@@ -24,9 +24,12 @@ impl Host {
         if service.session != 0 && (stat.session == service.session || stat.group == service.session) {
             return true;
         }
-        proc::marker(pid).is_some_and(|(instance, name, life)| {
-            instance == self.config.instance && *name == *service.name && life == service.life
-        })
+        match proc::marker(pid) {
+            Marker::Of(instance, name, life) => {
+                instance == self.config.instance && *name == *service.name && life == service.life
+            }
+            Marker::None | Marker::NotNow => false,
+        }
     }
 
     /// What lives of a service beside its main process, where no cgroup tells.
@@ -65,10 +68,18 @@ impl Host {
             if detached && self.config.orphans && self.may_be_elsewhere(slot) {
                 return;
             }
+            if self.between_programs(slot) {
+                let life = self.service(slot).life;
+                return self.timer.after(Duration::from_millis(5), Due::Left(slot, life));
+            }
             return self.emptied(slot);
         }
         let mut unwatched = false;
         for identity in left {
+            // Born while its siblings were killed.
+            if self.service(slot).killed {
+                self.send(slot, identity, Number::KILL);
+            }
             let opened = Pid::from_raw(identity.pid)
                 .and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok())
                 .filter(|pidfd| self.listen(pidfd.as_fd(), Source::Left(slot)).is_ok());
@@ -178,6 +189,15 @@ impl Host {
         if let (Some(watch), Some(inotify)) = (watch, &self.inotify) {
             let _ = inotify::remove_watch(inotify, watch);
         }
+    }
+
+    /// Whether some orphan cannot tell now whose it is.
+    fn between_programs(&self, slot: u32) -> bool {
+        let since = self.service(slot).since;
+        let orphans = if self.config.orphans { proc::orphans() } else { None };
+        orphans.unwrap_or_default().into_iter().any(|pid| {
+            proc::stat(pid).is_some_and(|s| s.alive() && s.started >= since) && proc::marker(pid) == Marker::NotNow
+        })
     }
 
     /// Whether a daemon that left session, group and environment may be on its way to its pid file: an orphan of ours

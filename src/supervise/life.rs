@@ -87,6 +87,8 @@ impl Host {
                 service.in_cgroup = in_cgroup;
                 service.watch = Some(Box::new(Watch { until: ready_by, wait: Duration::ZERO }));
                 service.run = Run::Spawning { then: None };
+                // A child may speak before its maker has answered; it is heard when it is known.
+                self.hear_mail(slot, false);
                 self.spawner.submit(Job { ticket: u64::from(slot), order });
                 self.expect_answer();
             }
@@ -160,6 +162,19 @@ impl Host {
         Ok(())
     }
 
+    fn hear_mail(&mut self, slot: u32, hear: bool) {
+        if let Some(mailbox) = &self.service(slot).mailbox {
+            if hear {
+                if let Err(errno) = self.listen(mailbox.fd(), Source::Mailbox(slot)) {
+                    let name = self.service(slot).name.clone();
+                    self.complaints.say(format!("the notify socket of {name} cannot be read: {errno}"));
+                }
+            } else {
+                self.ignore(mailbox.fd());
+            }
+        }
+    }
+
     /// Takes the spawner's answers.
     pub(super) fn collect(&mut self) {
         for Done { ticket, result } in self.spawner.collect() {
@@ -170,6 +185,7 @@ impl Host {
     }
 
     fn spawned(&mut self, slot: u32, result: Result<Newborn, String>) {
+        self.hear_mail(slot, true);
         let service = self.service_mut(slot);
         let (incarnation, in_cgroup) = (service.life, service.in_cgroup);
         let then = match &service.run {

@@ -6,7 +6,7 @@ use super::account::Account;
 use super::config::Recorded;
 use super::host::Host;
 use super::place::{self, Sockets, Standing};
-use super::proc::{self, Stat};
+use super::proc::{self, Marker, Stat};
 use super::service::Run;
 use crate::desired::Readiness;
 use crate::model::{Identity, Incarnation, Name};
@@ -84,7 +84,10 @@ impl Host {
         pids.into_iter()
             .filter_map(|pid| {
                 let stat = proc::stat(pid).filter(Stat::alive)?;
-                let life = proc::marker(pid).map(|(_, _, life)| life);
+                let life = match proc::marker(pid) {
+                    Marker::Of(_, _, life) => Some(life),
+                    Marker::None | Marker::NotNow => None,
+                };
                 Some(Candidate { identity: Identity { pid, started: stat.started }, stat, life })
             })
             .collect()
@@ -94,7 +97,10 @@ impl Host {
         let instance = &self.config.instance;
         let scan = self.scan.get_or_insert_with(|| {
             let own = i32::try_from(std::process::id()).unwrap_or(0);
-            let marked = |pid| proc::marker(pid).filter(|(i, ..)| i == instance).map(|(_, name, _)| (name, pid));
+            let marked = |pid| match proc::marker(pid) {
+                Marker::Of(of, name, _) if of == *instance => Some((name, pid)),
+                Marker::Of(..) | Marker::None | Marker::NotNow => None,
+            };
             Scan(proc::everyone().into_iter().filter(|pid| *pid != own).filter_map(marked).collect())
         });
         scan.0.iter().filter(|(n, _)| n == name).map(|(_, pid)| *pid).collect()

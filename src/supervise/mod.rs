@@ -13,10 +13,11 @@
 //! environment and is no older than the life it claims. Nothing else is ever signalled, and each signal goes through a
 //! pidfd that was opened before the proof, or to a whole cgroup.
 //!
-//! **The agent may be killed.** Services live on: their output pipe is their own reader (see `capture.rs`), and the
-//! next agent adopts them by [`Step::Look`](crate::plan::Step::Look). Until it reads, a service may write 256 KiB
-//! (64 KiB where the agent may not enlarge a pipe) before its writes wait; what a service wrote that has itself ended
-//! meanwhile is lost with its pipe, and so is what it said on its notify socket.
+//! **The agent may go.** Services live on: their output pipe is their own reader (see `capture.rs`), and the next agent
+//! adopts them by [`Step::Look`](crate::plan::Step::Look). An agent that ends in order leaves a keeper that reads their
+//! output meanwhile ([`Host::leave`]). After one that is killed a service may write 256 KiB (64 KiB where the agent may
+//! not enlarge a pipe) before its writes wait; what a service wrote that has itself ended meanwhile is lost with its
+//! pipe, and so is what it said on its notify socket.
 
 mod account;
 mod birth;
@@ -25,7 +26,9 @@ mod cgroup;
 mod complaints;
 mod config;
 mod errand;
+mod footprint;
 mod host;
+mod keeper;
 mod left;
 mod life;
 mod log;
@@ -45,5 +48,6 @@ mod timer;
 mod words;
 
 pub use config::{Drained, HostConfig, HostError, Recorded};
+pub use footprint::give_back_code;
 pub use host::Host;
 pub use service::Said;

@@ -64,20 +64,45 @@ pub(super) fn lives(identity: Identity) -> bool {
     self::identity(identity.pid) == Some(identity)
 }
 
-/// The marker in a process's environment: instance, name, incarnation. None where there is none or it may not be read.
-pub(super) fn marker(pid: i32) -> Option<(String, String, Incarnation)> {
-    let mut environ = Vec::new();
-    // 256 KiB bounds what a hostile environment costs.
-    File::open(format!("/proc/{pid}/environ")).ok()?.take(256 * 1024).read_to_end(&mut environ).ok()?;
-    environ.split(|b| *b == 0).find_map(parse_marker)
+/// What a process's environment says of whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Marker {
+    /// Instance, name, incarnation.
+    Of(String, String, Incarnation),
+    /// It has none, or may not be read.
+    None,
+    /// It is about to execute a program and has no environment at all at this moment; ask again.
+    NotNow,
 }
 
-fn parse_marker(entry: &[u8]) -> Option<(String, String, Incarnation)> {
+/// Reads the marker in a process's environment.
+pub(super) fn marker(pid: i32) -> Marker {
+    let mut environ = Vec::new();
+    // 256 KiB bounds what a hostile environment costs.
+    let read = File::open(format!("/proc/{pid}/environ")).and_then(|f| f.take(256 * 1024).read_to_end(&mut environ));
+    match read {
+        Ok(0) if between_programs(pid) => Marker::NotNow,
+        Ok(_) => environ.split(|b| *b == 0).find_map(parse_marker).unwrap_or(Marker::None),
+        Err(_) => Marker::None,
+    }
+}
+
+/// Between the old program's memory and the new one's, execve(2) leaves a process without an environment; an empty one
+/// has a place nevertheless (`env_end`, field 51 of /proc/PID/stat).
+fn between_programs(pid: i32) -> bool {
+    let Ok(text) = std::fs::read(format!("/proc/{pid}/stat")) else { return false };
+    let after = text.iter().rposition(|b| *b == b')').and_then(|at| text.get(at + 1..)).unwrap_or_default();
+    // The field after the name is number 3.
+    let field = std::str::from_utf8(after).ok().and_then(|rest| rest.split_ascii_whitespace().nth(51 - 3));
+    field == Some("0")
+}
+
+fn parse_marker(entry: &[u8]) -> Option<Marker> {
     let value = entry.strip_prefix(MARKER.as_bytes())?.strip_prefix(b"=")?;
     let mut parts = std::str::from_utf8(value).ok()?.rsplitn(3, '/');
     let incarnation = Incarnation(parts.next()?.parse().ok()?);
     let name = parts.next()?.to_owned();
-    Some((parts.next()?.to_owned(), name, incarnation))
+    Some(Marker::Of(parts.next()?.to_owned(), name, incarnation))
 }
 
 /// The name a process goes by, for people.
@@ -131,7 +156,7 @@ mod tests {
     #[test]
     fn a_marker_is_read_from_the_right_so_that_an_instance_may_hold_a_slash() {
         let read = parse_marker(b"MAILWARD_SERVICE=a/b/imap/12");
-        assert_eq!(read, Some(("a/b".to_owned(), "imap".to_owned(), Incarnation(12))));
+        assert_eq!(read, Some(Marker::Of("a/b".to_owned(), "imap".to_owned(), Incarnation(12))));
         assert_eq!(parse_marker(b"MAILWARD_SERVICE=imap/12"), None);
         assert_eq!(parse_marker(b"XMAILWARD_SERVICE=a/imap/12"), None);
     }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::errand::Kind;
 use super::host::Host;
-use super::notify::{Word, parse};
 use super::place::{self, PidFile};
 use super::proc;
 use super::service::{Run, Watch};
@@ -13,6 +12,7 @@ use super::timer::{self, Due};
 use crate::desired::Readiness;
 use crate::model::{Identity, Incarnation};
 use crate::plan::Seen;
+use crate::protocol::sd_notify::{self, Word};
 
 /// First and longest time between two looks at a pid file.
 const LOOK: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(200));
@@ -193,7 +193,7 @@ impl Host {
                 return;
             };
             if self.believed(slot, received) {
-                for word in parse(buffer.get(..received.length).unwrap_or_default()) {
+                for word in sd_notify::read(buffer.get(..received.length).unwrap_or_default()) {
                     self.hear(slot, word);
                 }
             }

@@ -103,6 +103,8 @@ pub(super) struct Service {
     pub(super) asked: u8,
     /// The watch on its pid file.
     pub(super) watch: Option<Box<Watch>>,
+    /// Whether KILL was sent to everything of this life; it is then sent to whatever else of it appears.
+    pub(super) killed: bool,
     /// Processes left, each watched; empty in a cgroup, which is watched as a whole.
     pub(super) left: Vec<Left>,
     /// Watch descriptor of its cgroup, while something is left in it.
@@ -131,6 +133,7 @@ impl Service {
             recovering: false,
             asked: 0,
             watch: None,
+            killed: false,
             left: Vec::new(),
             cgroup_watch: None,
             capture: None,
@@ -149,6 +152,7 @@ impl Service {
         self.ready = false;
         self.recovering = false;
         self.asked = 0;
+        self.killed = false;
         self.watch = None;
         self.said = None;
     }

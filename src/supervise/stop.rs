@@ -79,7 +79,7 @@ impl Host {
     }
 
     /// Signals one process by a descriptor that is opened before it is proven, once more, to be the service's.
-    fn send(&self, slot: u32, identity: Identity, signal: Number) {
+    pub(super) fn send(&self, slot: u32, identity: Identity, signal: Number) {
         let Some(pid) = Pid::from_raw(identity.pid) else { return };
         let Ok(pidfd) = rustix::process::pidfd_open(pid, PidfdFlags::empty()) else { return };
         let service = self.service(slot);
@@ -97,6 +97,7 @@ impl Host {
     }
 
     fn kill(&mut self, slot: u32) {
+        self.service_mut(slot).killed = true;
         let service = self.service(slot);
         if let Some(main) = service.main() {
             let _ = rustix::process::pidfd_send_signal(main.pidfd.as_fd(), Number::KILL);

@@ -1,11 +1,12 @@
 //! The only unsafe code of Mailward: what the kernel offers and no safe wrapper has.
 //!
-//! Three things: a child that shares the agent's memory until it executes a program, the handler that turns `SIGCHLD`
-//! into a readable descriptor, and the exit status of a process that is not our child. Called by this room alone.
+//! A child that shares the agent's memory until it executes a program, the handler that turns `SIGCHLD` into a readable
+//! descriptor, the exit status of a process that is not our child, datagrams with their sender, and the keeper that
+//! outlives the agent. Called by this room alone.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString, c_char, c_int, c_long, c_void};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use super::birth::{Birth, Born, Limit, Stage, Stillborn};
@@ -401,5 +402,85 @@ pub(super) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Option<Recei
             received.length = 0;
         }
         Some(received)
+    }
+}
+
+/// Leaves a process that copies each pipe to its log until the first descriptor is readable or no pipe has a writer.
+///
+/// A fork, not an exec: the program on disk may be another one by now. The child of a process with threads may call
+/// only what is safe in a signal handler, so everything it needs is made before.
+pub(super) fn leave_keeper(
+    call: BorrowedFd<'_>,
+    null: BorrowedFd<'_>,
+    pipes: &[(OwnedFd, OwnedFd)],
+) -> std::io::Result<()> {
+    let waits = |fd: c_int| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    let mut poll: Vec<libc::pollfd> =
+        std::iter::once(waits(call.as_raw_fd())).chain(pipes.iter().map(|(pipe, _)| waits(pipe.as_raw_fd()))).collect();
+    let logs: Vec<c_int> = pipes.iter().map(|(_, log)| log.as_raw_fd()).collect();
+    let mut kept: Vec<c_int> = poll.iter().map(|p| p.fd).chain(logs.iter().copied()).collect();
+    kept.sort_unstable();
+    let mut buffer = vec![0u8; 16 * 1024];
+    // SAFETY: the child calls nothing but system calls on descriptors and memory that exist, and never returns.
+    unsafe {
+        match libc::fork() {
+            -1 => Err(std::io::Error::last_os_error()),
+            0 => {
+                libc::setsid();
+                for standard in 0..3 {
+                    libc::dup2(null.as_raw_fd(), standard);
+                }
+                // Everything else is the agent's: an open socket or pipe of it would look as if it lived.
+                let mut from = 3;
+                for fd in &kept {
+                    if *fd > from {
+                        libc::syscall(libc::SYS_close_range, c_long::from(from), c_long::from(*fd - 1), 0 as c_long);
+                    }
+                    from = from.max(*fd + 1);
+                }
+                libc::syscall(libc::SYS_close_range, c_long::from(from), c_long::from(u32::MAX), 0 as c_long);
+                libc::prctl(libc::PR_SET_NAME, c"mailward-keep".as_ptr());
+                keep(&mut poll, &logs, &mut buffer)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The keeper's whole life.
+unsafe fn keep(poll: &mut [libc::pollfd], logs: &[c_int], buffer: &mut [u8]) -> ! {
+    // SAFETY: descriptors are open, the buffer is as long as is said; a slot is left out by a negative descriptor.
+    unsafe {
+        let mut open = logs.len();
+        while open > 0 {
+            if libc::poll(poll.as_mut_ptr(), poll.len() as libc::nfds_t, -1) < 0 {
+                continue;
+            }
+            let Some((call, pipes)) = poll.split_first_mut() else { break };
+            if call.revents & libc::POLLIN != 0 {
+                break;
+            }
+            for (pipe, log) in pipes.iter_mut().zip(logs) {
+                if pipe.revents & libc::POLLIN != 0 {
+                    let length = libc::read(pipe.fd, buffer.as_mut_ptr().cast(), buffer.len());
+                    if length > 0 {
+                        libc::write(*log, buffer.as_ptr().cast(), length.unsigned_abs());
+                    }
+                } else if pipe.revents != 0 {
+                    pipe.fd = -1;
+                    open -= 1;
+                }
+            }
+        }
+        libc::_exit(0)
+    }
+}
+
+/// Drops the pages of a mapping of a file that nobody can write: they are read from the file again when they are needed.
+pub(super) fn drop_clean_pages(from: usize, to: usize) {
+    // SAFETY: the caller names a private mapping of a file without write permission, so every page in it is clean and
+    // equal to the file's; after MADV_DONTNEED the next access maps the same content again (madvise(2)).
+    unsafe {
+        libc::madvise(std::ptr::without_provenance_mut(from), to.saturating_sub(from), libc::MADV_DONTNEED);
     }
 }

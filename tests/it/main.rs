@@ -1,6 +1,8 @@
 //! Everything that needs a real socket, file or process, in one crate: one module a subject.
 #![cfg(feature = "agent")]
 
+mod agent;
+mod command_line;
 mod debian_parts;
 mod readiness;
 mod running;

@@ -354,6 +354,7 @@ impl Life {
                 | Reason::AutorestartOff
                 | Reason::NotWatched
                 | Reason::Overdue
+                | Reason::Recovering
                 | Reason::CheckFailed
                 | Reason::WaitsForDependency(_) => true,
                 _ => false,

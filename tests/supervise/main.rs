@@ -2,6 +2,7 @@
 //!
 //! A crate of its own: a host takes in the orphans of its whole process, so nothing else in it may have children, and
 //! one test runs at a time.
+#![cfg(feature = "agent")]
 
 mod adoption;
 mod errands;

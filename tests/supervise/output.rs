@@ -100,6 +100,41 @@ fn a_killed_agent_costs_a_service_neither_a_signal_nor_a_line() {
     assert_eq!(stage.host().last_lines("imap"), ["second", "third"]);
 }
 
+#[test]
+fn r04_an_agent_that_leaves_its_services_leaves_a_keeper_so_that_none_waits_on_a_full_pipe() {
+    let mut stage = Stage::new(false);
+    // Four times what the pipe holds.
+    let script = "echo first; read x < $DIR/go; yes 0123456789 | head -c 1000000; echo last; : > $DIR/wrote; \
+                  read x < $DIR/go; echo after; exec sleep 1000";
+    let environment = vec![("DIR".to_owned(), stage.text(""))];
+    let launch = mailward::desired::Launch { environment, ..sh(script) };
+    make_fifo(&stage);
+    let identity = stage.start("imap", &launch, 1);
+    stage.until_true("it began", |s| s.host().last_lines("imap") == ["first"]);
+    stage.host.take().unwrap().leave();
+    fs::write(stage.path("go"), "x\n").unwrap();
+    let patience = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !stage.path("wrote").exists() {
+        assert!(std::time::Instant::now() < patience, "it waits on its pipe");
+        std::thread::yield_now();
+    }
+    stage.new_host(true);
+    let recorded = Recorded { incarnation: Incarnation(1), identity: Some(identity) };
+    let found = stage.look("imap", &launch, Some(recorded));
+    assert_eq!(found, Found::Ours { incarnation: Incarnation(1), identity });
+    fs::write(stage.path("go"), "x\n").unwrap();
+    stage.until_true("the new agent reads", |s| s.host().last_lines("imap").last().is_some_and(|l| l == "after"));
+    let log = fs::read_to_string(stage.path("log/imap")).unwrap();
+    assert!(log.contains("last\n") && log.len() > 1_000_000, "{}", log.len());
+    let keepers = || {
+        std::fs::read_dir("/proc")
+            .unwrap()
+            .flatten()
+            .any(|entry| fs::read_to_string(entry.path().join("stat")).is_ok_and(|s| s.contains("(mailward-keep) S")))
+    };
+    stage.until_true("the keeper is gone", |_| !keepers());
+}
+
 fn make_fifo(stage: &Stage) {
     let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
     rustix::fs::mknodat(rustix::fs::CWD, stage.path("go"), rustix::fs::FileType::Fifo, mode, 0).unwrap();

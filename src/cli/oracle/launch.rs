@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::StartMsg;
 use crate::cli::args::Place;
 use crate::cli::failure::{CANNOT_CREATE, Failure, SYSTEM, UNAVAILABLE};
 use crate::cli::folders::Folders;
@@ -22,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// How often a dot is printed.
 const DOT: Duration = Duration::from_secs(1);
 /// How long an agent may take to answer for the first time.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Lines of the agent's log that are shown when it ends at once.
 const SHOWN: usize = 20;
 
@@ -30,16 +31,17 @@ const SHOWN: usize = 20;
 pub(super) async fn launch(
     client: &Client,
     missing: ClientError,
-    place: &Place,
+    said: &StartMsg,
     but: Option<&[String]>,
 ) -> Result<Events, Failure> {
+    let place = &said.place;
     let folders = Folders::of(place)?;
     if client.socket() != folders.runtime_dir.join("control.sock") {
         // Somebody said where the agent is; what would be launched here would be another.
         return Err(missing.into());
     }
     print("Launching watcher ...")?;
-    let launched = if has_unit(place) { by_systemd(&folders, but)? } else { by_hand(&folders, but)? };
+    let launched = if has_unit(place) { by_systemd(&folders, but)? } else { by_hand(&folders, said, but)? };
     let events = answers(client, launched).await;
     if events.is_err() {
         print("\n")?;
@@ -118,7 +120,7 @@ fn by_systemd(folders: &Folders, but: Option<&[String]>) -> Result<Launched, Fai
     Ok(Launched { process, log: None })
 }
 
-fn by_hand(folders: &Folders, but: Option<&[String]>) -> Result<Launched, Failure> {
+fn by_hand(folders: &Folders, said: &StartMsg, but: Option<&[String]>) -> Result<Launched, Failure> {
     let log = folders.state_dir.join("agent.log");
     let (out, err) = open(&log).map_err(|error| Failure::new(CANNOT_CREATE, format!("{}: {error}", log.display())))?;
     let program = std::env::current_exe().map_err(|error| Failure::of(SYSTEM, &error))?;
@@ -129,6 +131,9 @@ fn by_hand(folders: &Folders, but: Option<&[String]>) -> Result<Launched, Failur
     command.arg("--runtime-dir").arg(absolute(&folders.runtime_dir));
     if let Some(names) = but {
         command.arg(format!("--hold-all-but={}", names.join(",")));
+    }
+    if said.ends_with_us {
+        command.arg("--end-with").arg(std::process::id().to_string());
     }
     // The agent's folder is not the one of whoever happened to launch it: that could never be unmounted.
     command.current_dir("/").stdin(Stdio::null()).stdout(out).stderr(err);

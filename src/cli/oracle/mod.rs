@@ -20,7 +20,7 @@ const COMPONENTS: &str = "COMPONENTS: the services of the document; watcher (the
     (dispatcher and job_controller). With the Oracle profile: ens metermaid mfagent store purge imap pop cert http \
     sched dispatcher job_controller snmp sms mmp. No name means all that are enabled.";
 
-/// Starts services, and the agent before them if none runs.
+/// Starts services, and the agent before them where none runs, with the words of Oracle's command of that name.
 #[derive(Debug, Args)]
 #[command(after_help = COMPONENTS, override_usage = "start-msg [OPTIONS] [COMPONENTS...]\n       start-msg ha")]
 pub(crate) struct StartMsg {
@@ -29,9 +29,12 @@ pub(crate) struct StartMsg {
     pub(crate) components: Vec<String>,
     #[command(flatten)]
     pub(crate) place: Place,
+    /// A launched agent ends with this process, in order, instead of outliving it.
+    #[arg(skip)]
+    pub(crate) ends_with_us: bool,
 }
 
-/// Stops services.
+/// Stops services, with the words of Oracle's command of that name.
 #[derive(Debug, Args)]
 #[command(after_help = COMPONENTS, override_usage = "stop-msg [OPTIONS] [COMPONENTS...]\n       stop-msg ha")]
 pub(crate) struct StopMsg {
@@ -45,7 +48,7 @@ pub(crate) struct StopMsg {
     pub(crate) place: Place,
 }
 
-/// Lets services take over their changed configuration.
+/// Lets services take over their changed configuration, with the words of Oracle's command of that name.
 #[derive(Debug, Args)]
 #[command(after_help = COMPONENTS, override_usage = "refresh [OPTIONS] [COMPONENTS...]")]
 pub(crate) struct RefreshMsg {

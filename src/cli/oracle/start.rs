@@ -12,7 +12,7 @@ use crate::cli::terminal::{print, say};
 use crate::cli::waiting::{Audience, Goal, wait};
 use crate::cli::{documents, names};
 use crate::control::{OrderRequest, Outcome};
-use crate::engine::Verb;
+use crate::engine::{Happened, Verb};
 
 /// Starts what is named, or all; launches the agent first where none runs, and then holds what is not named.
 pub(crate) async fn start(agent: &Agent, said: &StartMsg) -> Result<u8, Failure> {
@@ -30,7 +30,7 @@ pub(crate) async fn start(agent: &Agent, said: &StartMsg) -> Result<u8, Failure>
             };
             check_names(&said.place, but.unwrap_or_default())?;
             launched = true;
-            let events = launch(&client, missing, &said.place, but).await?;
+            let events = launch(&client, missing, said, but).await?;
             // What the agent has begun by itself before anybody could follow.
             show.replay(client.history(None).await?)?;
             events
@@ -58,7 +58,7 @@ pub(crate) async fn start(agent: &Agent, said: &StartMsg) -> Result<u8, Failure>
                 say(&format!("start-msg: {}", names::refusal(answer, &known)));
                 codes.push(answer.exit_code);
             }
-            Outcome::AlreadySo if !is_all && !launched => {
+            Outcome::AlreadySo if !is_all && (!launched || show.is_adopted(&answer.service)) => {
                 say(&format!("start-msg: {} server is already running", answer.service));
             }
             // What the agent has started meanwhile is awaited as well.
@@ -83,8 +83,7 @@ pub(crate) async fn start(agent: &Agent, said: &StartMsg) -> Result<u8, Failure>
 /// A slip of the finger must not launch an agent that holds everything else.
 fn check_names(place: &Place, named: &[String]) -> Result<(), Failure> {
     // A document that cannot be read is the agent's to refuse: it may have a last good one.
-    let Ok(desired) = documents::desired(&Folders::of(place)?.config) else { return Ok(()) };
-    let known: Vec<String> = desired.services.iter().map(|service| service.name.to_string()).collect();
+    let Some(known) = documents::services(&Folders::of(place)?.config) else { return Ok(()) };
     match named.iter().find(|name| !known.contains(name)) {
         Some(name) => Err(Failure::new(USAGE, names::unknown(name, &known))),
         None => Ok(()),
@@ -105,6 +104,12 @@ impl Show {
         }
         self.replayed = past;
         Ok(())
+    }
+
+    /// Whether it ran before the agent did.
+    fn is_adopted(&self, service: &str) -> bool {
+        let adopted = |told: &&Told| matches!(told.event, Happened::Adopted { .. });
+        self.replayed.iter().filter(adopted).any(|told| told.service.as_deref() == Some(service))
     }
 
     fn tell(&mut self, told: &Told) -> Result<(), Failure> {

@@ -1,7 +1,10 @@
 //! `stop-msg`.
 
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::time::{Instant, sleep};
 
 use super::{Services, StopMsg, meant};
@@ -65,8 +68,8 @@ async fn services(client: &Client, before: &Reported, names: Option<Vec<String>>
     let risky: Vec<String> = show.killed.into_iter().filter(in_store).collect();
     if !risky.is_empty() {
         say(&format!(
-            "stop-msg: {} was stopped by KILL: it may have left locks in the message store; if others hang, stop and \
-             start all services",
+            "stop-msg: stopped by KILL: {}; locks may be left in the message store, so if others hang, stop and start \
+             all services",
             risky.join(", ")
         ));
     }
@@ -84,10 +87,14 @@ async fn services(client: &Client, before: &Reported, names: Option<Vec<String>>
 async fn end(client: &Client, before: &Reported) -> Result<(), Failure> {
     let pid = before.status.instances.first().map_or(0, |instance| instance.agent_pid);
     print(&format!("Stopping watcher {pid} ..."))?;
+    // It holds its folders until its process is gone, which is after its socket is: whoever starts the next one at once
+    // would be refused.
+    let process = client.agent_pid().await?.and_then(Pid::from_raw);
+    let process = process.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
     let ended = client.end(false).await;
     let begun = Instant::now();
     let mut dotted = begun;
-    while ended.is_ok() && client.status().await.is_ok() {
+    while ended.is_ok() && !is_gone(client, process.as_ref()).await {
         if begun.elapsed() > FAREWELL {
             print("\n")?;
             return Err(Failure::new(NOT_IN_TIME, "the agent does not end"));
@@ -100,6 +107,15 @@ async fn end(client: &Client, before: &Reported) -> Result<(), Failure> {
     }
     print(if ended.is_ok() { " done\n" } else { " failed\n" })?;
     ended.map_err(Failure::from)
+}
+
+/// Whether the agent is gone: its process, or where that cannot be seen from here, its socket.
+async fn is_gone(client: &Client, process: Option<&OwnedFd>) -> bool {
+    match process {
+        // A pidfd is readable once its process has ended, reaped or not (pidfd_open(2)).
+        Some(process) => poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&Timespec::default())) == Ok(1),
+        None => client.status().await.is_err(),
+    }
 }
 
 struct Show {

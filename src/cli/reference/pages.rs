@@ -28,9 +28,9 @@ pub(super) fn commands(tree: &Command) -> String {
 
 fn section(text: &mut String, title: &str, command: &mut Command) {
     let help = command.render_long_help().to_string();
-    let help: String = help.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    let help: Vec<&str> = help.lines().map(str::trim_end).collect();
     // Writing to a string cannot fail.
-    let _ = write!(text, "\n## {title}\n\n```text\n{help}```\n");
+    let _ = write!(text, "\n## {title}\n\n```text\n{}\n```\n", help.join("\n"));
 }
 
 /// Every field of the document, from its schema.

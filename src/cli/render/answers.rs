@@ -25,7 +25,6 @@ pub(crate) fn after_order(verb: Verb, name: &str, service: Option<&ServiceStatus
         (Verb::Release, true) => format!("{name} was not held"),
         (Verb::Release, false) if up => format!("{name} is released{pid}"),
         (Verb::Release, false) => format!("{name} is released"),
-        (Verb::Reset, _) if up => format!("{name} starts anew with a whole budget{pid}"),
-        (Verb::Reset, _) => format!("{name} has a whole budget again"),
+        (Verb::Reset, _) => format!("{name} has a whole restart budget again{pid}"),
     }
 }

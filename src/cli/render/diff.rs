@@ -17,8 +17,12 @@ pub(crate) fn difference(expected: &str, found: &str, style: Style) -> String {
         text.push('\n');
     };
     if left.len() > ALIGNED || right.len() > ALIGNED {
-        left.iter().for_each(|words| line('-', Tone::Bad, words));
-        right.iter().for_each(|words| line('+', Tone::Good, words));
+        for words in left {
+            line('-', Tone::Bad, words);
+        }
+        for words in right {
+            line('+', Tone::Good, words);
+        }
         return text;
     }
     let common = common_tails(&left, &right);

@@ -8,6 +8,8 @@ mod oracle;
 mod plan;
 mod status;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use answers::{after_order, progress};
 pub(crate) use diff::difference;
@@ -15,7 +17,8 @@ pub(crate) use history::history;
 pub(crate) use object::{json, yaml};
 pub(crate) use oracle::{Starting, Stopping};
 pub(crate) use plan::plan;
-pub(crate) use status::status;
+pub(crate) use status::{heading, state, status};
+pub(crate) use table::Table;
 
 /// Whether text carries colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,11 @@
 //! The lines of `start-msg` and `stop-msg`, letter for letter as in the transcripts of the product's manual: a line a
 //! service, dots while it takes its time (a tick is a second), then the pid or a word.
 //!
-//! The events of several services may come mixed; a line is finished before the next one is begun.
+//! The events of several services may come mixed; a line is finished before the next one is begun. (Writing to a string
+//! cannot fail, so what `write!` gives is dropped.)
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt::Write as _;
 
 use crate::engine::Happened;
 
@@ -120,13 +122,13 @@ impl Starting {
     pub(crate) fn finish(&mut self) -> String {
         let mut text = String::new();
         while let Some(open) = self.open.take() {
-            text.push_str(&match open {
+            let _ = match open {
                 Open::Start(name) => match self.far.get(&name) {
-                    Some(Far::Begun(pid) | Far::Recovers(pid)) => format!(" {pid}\n"),
-                    Some(Far::Ready(_) | Far::Failed(_)) | None => "\n".to_owned(),
+                    Some(Far::Begun(pid) | Far::Recovers(pid)) => writeln!(text, " {pid}"),
+                    Some(Far::Ready(_) | Far::Failed(_)) | None => writeln!(text),
                 },
-                Open::Check => " not ready\n".to_owned(),
-            });
+                Open::Check => writeln!(text, " not ready"),
+            };
             text.push_str(&self.advance());
         }
         text
@@ -151,7 +153,7 @@ impl Starting {
                     None => return text,
                     Some(Line::ReadyAtLast) => text.push_str("Checking store server status ... ready\n"),
                     Some(Line::Start(name)) => {
-                        text.push_str(&format!("Starting {name} server ..."));
+                        let _ = write!(text, "Starting {name} server ...");
                         self.open = Some(Open::Start(name));
                     }
                 },
@@ -160,16 +162,16 @@ impl Starting {
                     let is_store = name == STORE;
                     match far {
                         Far::Begun(pid) | Far::Recovers(pid) if is_store => {
-                            text.push_str(&format!(" {pid}\nChecking store server status ..."));
+                            let _ = write!(text, " {pid}\nChecking store server status ...");
                             self.open = Some(Open::Check);
                         }
                         Far::Ready(Some(pid)) if is_store => {
-                            text.push_str(&format!(" {pid}\nChecking store server status ..."));
+                            let _ = write!(text, " {pid}\nChecking store server status ...");
                             self.open = Some(Open::Check);
                         }
                         Far::Ready(pid) => {
                             let pid = pid.map(|pid| format!(" {pid}")).unwrap_or_default();
-                            text.push_str(&format!("{pid}\n"));
+                            let _ = writeln!(text, "{pid}");
                             self.open = None;
                         }
                         Far::Failed(_) => {
@@ -187,7 +189,7 @@ impl Starting {
                         Some(Far::Recovers(_)) if !self.queue.is_empty() => "recovering",
                         Some(Far::Begun(_) | Far::Recovers(_)) | None => return text,
                     };
-                    text.push_str(&format!(" {word}\n"));
+                    let _ = writeln!(text, " {word}");
                     self.open = None;
                 }
             }
@@ -216,7 +218,7 @@ impl Stopping {
     /// Takes in what happened and gives what is printed now.
     pub(crate) fn happened(&mut self, service: &str, event: &Happened) -> String {
         match event {
-            Happened::Asked { pid, .. } | Happened::Killed { pid } => self.begins(service, *pid),
+            Happened::Asked { pid, .. } | Happened::Killed { pid, .. } => self.begins(service, *pid),
             Happened::Stopped { pid, .. } => {
                 self.begins(service, *pid);
                 self.ended.insert(service.to_owned(), true);
@@ -289,7 +291,7 @@ impl Stopping {
             let Some((name, pid)) = self.queue.pop_front() else { return text };
             text.push_str(&self.absent_before(Some(&name)));
             let shown = pid.map(|pid| format!("{pid} ")).unwrap_or_default();
-            text.push_str(&format!("Stopping {name} server {shown}..."));
+            let _ = write!(text, "Stopping {name} server {shown}...");
             self.open = Some((name, pid));
         }
     }
@@ -302,6 +304,10 @@ impl Stopping {
             .into_iter()
             .partition(|name| service.is_none() || place(name).is_some_and(|at| at < limit));
         self.absent = later;
-        now.iter().map(|name| format!("{name} server is not running\n")).collect()
+        let mut text = String::new();
+        for name in now {
+            let _ = writeln!(text, "{name} server is not running");
+        }
+        text
     }
 }

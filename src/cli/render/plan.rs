@@ -1,5 +1,7 @@
 //! A plan for people.
 
+use std::fmt::Write as _;
+
 use super::table::Table;
 use super::{Style, Tone};
 use crate::agent::Forecast;
@@ -31,7 +33,7 @@ pub(crate) fn plan(forecast: &Forecast, style: Style) -> String {
     if !forecast.left.is_empty() {
         text.push_str("\nnot reached:\n");
         for left in &forecast.left {
-            text.push_str(&format!("  {}: {}\n", left.service, left.reason));
+            let _ = writeln!(text, "  {}: {}", left.service, left.reason);
         }
     }
     text

@@ -1,5 +1,7 @@
 //! The status for people.
 
+use std::fmt::Write as _;
+
 use super::table::Table;
 use super::{Style, Tone, printable};
 use crate::model::Wall;
@@ -22,16 +24,17 @@ pub(crate) fn status(reported: &Reported, only: &[String], wide: bool, now: Wall
         }
         text.push_str(&table.print(style));
         for service in services.iter().filter(|service| !service.last_lines.is_empty()) {
-            text.push_str(&format!("\nlast lines of {}:\n", service.name));
+            let _ = writeln!(text, "\nlast lines of {}:", service.name);
             for line in &service.last_lines {
-                text.push_str(&format!("  {}\n", printable(line)));
+                let _ = writeln!(text, "  {}", printable(line));
             }
         }
     }
     text
 }
 
-fn heading(reported: &Reported, instance: &Instance, style: Style) -> String {
+/// What stands out of the whole, a line each, and an empty line.
+pub(crate) fn heading(reported: &Reported, instance: &Instance, style: Style) -> String {
     let status = &reported.status;
     let of = |name: &str| status.conditions.iter().find(|condition| condition.r#type == name);
     let mut text = String::new();
@@ -42,19 +45,20 @@ fn heading(reported: &Reported, instance: &Instance, style: Style) -> String {
         None => style.paint(Tone::Warning, "nothing is known yet"),
     };
     let name = style.paint(Tone::Strong, &reported.metadata.name);
-    text.push_str(&format!("{name} on {}: {whole}\n", instance.name));
+    let _ = writeln!(text, "{name} on {}: {whole}", instance.name);
     for (condition, bad) in
         [("ConfigValid", Truth::False), ("Stalled", Truth::True), ("Degraded", Truth::True), ("Suspended", Truth::True)]
     {
         if let Some(condition) = of(condition).filter(|condition| condition.status == bad) {
             let word = style.paint(Tone::Warning, &condition.reason);
-            text.push_str(&format!("{word}: {}\n", printable(&condition.message).replace('\u{fffd}', " ")));
+            let _ = writeln!(text, "{word}: {}", printable(&condition.message));
         }
     }
-    text.push_str(&format!(
+    let _ = write!(
+        text,
         "agent {} (pid {}), document {}\n\n",
         instance.agent_version, instance.agent_pid, status.observed_generation
-    ));
+    );
     text
 }
 
@@ -89,11 +93,12 @@ fn row(service: &ServiceStatus, wide: bool, now: Wall) -> Vec<(String, Tone)> {
 }
 
 /// One word for the eye; programs read the fields.
-fn state(service: &ServiceStatus) -> (&'static str, Tone) {
+pub(crate) fn state(service: &ServiceStatus) -> (&'static str, Tone) {
     match (service.ready, service.pid) {
         (Truth::True, _) if !service.settled => ("changing", Tone::Warning),
         (Truth::True, _) => ("ready", Tone::Good),
         (Truth::Unknown, _) => ("unknown", Tone::Warning),
+        (Truth::False, Some(_)) if service.settled => ("not ready", Tone::Bad),
         (Truth::False, Some(_)) if service.held || !service.enabled => ("stopping", Tone::Warning),
         (Truth::False, Some(_)) => ("starting", Tone::Warning),
         (Truth::False, None) if !service.enabled => ("disabled", Tone::Faint),

@@ -3,20 +3,23 @@
 use super::{Style, Tone, printable};
 
 /// Rows below headings; the last column is as long as it is.
-pub(super) struct Table {
+pub(crate) struct Table {
     rows: Vec<Vec<(String, Tone)>>,
 }
 
 impl Table {
-    pub(super) fn new(headings: &[&str]) -> Self {
+    /// With headings.
+    pub(crate) fn new(headings: &[&str]) -> Self {
         Self { rows: vec![headings.iter().map(|heading| ((*heading).to_owned(), Tone::Strong)).collect()] }
     }
 
-    pub(super) fn row(&mut self, cells: Vec<(String, Tone)>) {
+    /// Adds a row.
+    pub(crate) fn row(&mut self, cells: Vec<(String, Tone)>) {
         self.rows.push(cells.into_iter().map(|(text, tone)| (printable(&text), tone)).collect());
     }
 
-    pub(super) fn print(&self, style: Style) -> String {
+    /// As text.
+    pub(crate) fn print(&self, style: Style) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {
             self.rows.iter().filter_map(|row| row.get(column)).map(|(text, _)| text.chars().count()).max().unwrap_or(0)
@@ -33,9 +36,6 @@ impl Table {
                     owed = 0;
                 }
                 owed += width - cell.chars().count() + 2;
-                if cell.is_empty() {
-                    continue;
-                }
             }
             text.push_str(&line);
             text.push('\n');

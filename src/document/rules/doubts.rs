@@ -58,6 +58,12 @@ pub(super) const RULES: &[Rule] = &[
         "another command needs its own readiness, check, reload and stop signal",
         program_changed,
     ),
+    doubt(
+        "no-scheduler-yet",
+        "spec.services[].command",
+        "`mailward sched` comes with a later version",
+        no_scheduler_yet,
+    ),
     doubt("manager-unnamed", "spec.highAvailability", "mode Manager names its manager", manager_unnamed),
     Rule {
         id: "later",
@@ -302,6 +308,25 @@ fn program_changed(all: &Effective<'_>, found: &mut Findings) {
                 ),
                 "what belongs to the program beside it",
                 format!("say {fields} for this command, if it has them"),
+            );
+        }
+    }
+}
+
+/// The profiles name the scheduler as it will be; until this binary has it, starting it fails.
+fn no_scheduler_yet(all: &Effective<'_>, found: &mut Findings) {
+    let ours = |command: &[super::super::spec::Argument]| {
+        command.first().is_some_and(|program| &**program == "mailward")
+            && command.get(1).is_some_and(|verb| &**verb == "sched")
+    };
+    for (at, merged) in all.services.iter().enumerate() {
+        let service = &merged.service;
+        if service.enabled.unwrap_or(true) && service.command.as_deref().is_some_and(ours) {
+            found.add(
+                all.path_of(at, "command"),
+                format!("`{}` would run `mailward sched`, which this version does not have", service.name.0),
+                "a command that exists, or a disabled service",
+                format!("add `- {{name: {}, enabled: false}}`, or give it a command", service.name.0),
             );
         }
     }

@@ -1,4 +1,4 @@
-//! What may be asked of the running agent. The control socket turns HTTP into these; the loop answers between two turns.
+//! What may be asked of the running agent. The socket turns HTTP into these; the loop answers between two turns.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,179 @@
+//! Every parser of what strangers write, as a function of bytes that panics where a promise is broken. Called by the
+//! fuzz targets, and by the test command for each file of the corpus.
+
+#![allow(dead_code, unreachable_pub, missing_docs, reason = "each fuzz target uses one of these")]
+
+use mailward::control::{End, OrderRequest};
+use mailward::desired::Protocol;
+use mailward::document;
+use mailward::engine::{Order, Whom};
+use mailward::ledger::{self, Epoch};
+use mailward::model::{Fingerprint, Life};
+use mailward::policy::cron::{Crontab, DayRule};
+use mailward::protocol::sd_notify::{Word, read as read_notify};
+use mailward::protocol::{Dialogue, Input, Output, TOTAL_LIMIT, Verdict};
+use mailward::sim::Scenario;
+
+/// By the name of the target and of the corpus's folder.
+pub const PARSERS: [(&str, fn(&[u8])); 7] = [
+    ("control", control),
+    ("cron", cron),
+    ("document", document),
+    ("journal", journal),
+    ("protocol", protocol),
+    ("scenario", scenario),
+    ("sd_notify", sd_notify),
+];
+
+/// The document: refused with a reason or taken, the same each time, and what is printed cannot steer a terminal.
+pub fn document(bytes: &[u8]) {
+    let read = document::read(bytes, "fuzz.yaml");
+    let words: Vec<String> = read.diagnostics.iter().map(ToString::to_string).collect();
+    for word in &words {
+        let control = word.chars().find(|c| c.is_control() && *c != '\n');
+        assert_eq!(control, None, "{word:?}");
+        assert!(word.len() < 8 * 1024, "{} bytes of one diagnostic", word.len());
+    }
+    let again = document::read(bytes, "fuzz.yaml");
+    assert_eq!(words, again.diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>());
+    assert_eq!(read.document, again.document);
+    let Some(document) = read.document else {
+        assert!(!words.is_empty(), "refused without a word");
+        return;
+    };
+    let desired = document::resolve(&document, 1);
+    assert!(desired == document::resolve(&document, 1), "resolved in two ways");
+    let _ = document::settings(&document);
+    // What was taken can be written out and is taken again as the same.
+    let written = serde_json::to_vec(document.server()).expect("a document is plain data");
+    if written.len() < 512 * 1024 {
+        let back = document::read(&written, "written.yaml");
+        assert!(back.document.is_some(), "{}", back.diagnostics.iter().map(ToString::to_string).collect::<String>());
+    }
+}
+
+/// A peer: one verdict at most, bounded words, and the same whichever way the bytes are cut into packets. The first
+/// byte says which protocol, the second how it is cut.
+pub fn protocol(bytes: &[u8]) {
+    const SPOKEN: [Protocol; 8] = [
+        Protocol::Imap,
+        Protocol::Pop3,
+        Protocol::Smtp,
+        Protocol::Submission,
+        Protocol::Lmtp,
+        Protocol::Http,
+        Protocol::ManageSieve,
+        Protocol::Tcp,
+    ];
+    let [which, cut, said @ ..] = bytes else { return };
+    let spoken = SPOKEN[usize::from(*which) % SPOKEN.len()];
+    let whole = converse(spoken, std::iter::once(said));
+    assert_eq!(whole, converse(spoken, said.chunks(usize::from(*cut).max(1))));
+    let (sent, verdict) = whole;
+    assert!(sent.len() <= TOTAL_LIMIT);
+    match verdict.expect("a peer that closes is judged") {
+        Verdict::Alive => {}
+        Verdict::Refused(words) | Verdict::Violation(words) => {
+            assert!(words.len() < 2 * 1024 && words.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{words:?}");
+        }
+    }
+}
+
+fn converse<'a>(spoken: Protocol, said: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, Option<Verdict>) {
+    let mut dialogue = Dialogue::greeting(spoken, "127.0.0.1:8080");
+    let (mut sent, mut verdict) = (Vec::new(), None);
+    let inputs = std::iter::once(Input::Connected).chain(said.map(Input::Bytes)).chain(std::iter::once(Input::Closed));
+    for input in inputs {
+        let Output { send, verdict: new } = dialogue.advance(input);
+        sent.extend(send);
+        assert!(verdict.is_none() || new.is_none(), "{verdict:?}, then {new:?}");
+        verdict = verdict.or(new);
+    }
+    assert!(dialogue.is_over());
+    (sent, verdict)
+}
+
+/// A scenario: read or refused with the line.
+pub fn scenario(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    match Scenario::read(text) {
+        Ok(scenario) => assert_eq!(Ok(scenario), Scenario::read(text)),
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+/// A journal: as it is, and with each of its lines sealed, so that what is behind the checksum is reached too.
+pub fn journal(bytes: &[u8]) {
+    let epoch = Epoch { boot: "boot".to_owned(), namespace: "pid:[1]".to_owned() };
+    let _ = ledger::read(bytes, &epoch);
+    let head = br#"{"version":1,"epoch":{"boot":"boot","namespace":"pid:[1]"},"life":7}"#;
+    let mut sealed = seal(head);
+    for line in bytes.split(|byte| *byte == b'\n') {
+        sealed.extend(seal(line));
+    }
+    let (life, records) = ledger::read(&sealed, &epoch);
+    assert_eq!(life, Life(7));
+    // Cut anywhere, it holds no service that the whole does not.
+    let cut = usize::try_from(Fingerprint::of(bytes).0 % (sealed.len() as u64 + 1)).unwrap_or(0);
+    let (_, torn) = ledger::read(&sealed[..cut], &epoch);
+    assert!(torn.keys().all(|name| records.contains_key(name)));
+    let headless: Vec<u8> = bytes.split(|byte| *byte == b'\n').flat_map(seal).collect();
+    let _ = ledger::read(&headless, &epoch);
+}
+
+fn seal(line: &[u8]) -> Vec<u8> {
+    let mut sealed = format!("{:016x} ", Fingerprint::of(line).0).into_bytes();
+    sealed.extend_from_slice(line);
+    sealed.push(b'\n');
+    sealed
+}
+
+/// What a service says of itself: what is told of it is short and printable, and a pid is positive.
+pub fn sd_notify(bytes: &[u8]) {
+    for word in read_notify(bytes) {
+        match word {
+            Word::Status(text) => {
+                assert!(text.chars().count() <= 512 && !text.chars().any(char::is_control), "{text:?}");
+            }
+            Word::MainPid(pid) => assert!(pid > 0),
+            Word::Ready | Word::Reloading | Word::Stopping | Word::Watchdog | Word::Hangs | Word::Extend(_) => {}
+        }
+    }
+}
+
+/// The bodies of requests over the control socket: an order is for those it names and for nobody else.
+pub fn control(bytes: &[u8]) {
+    if let Ok(request) = serde_json::from_slice::<OrderRequest>(bytes) {
+        let written = serde_json::to_vec(&request).expect("an order is plain data");
+        assert_eq!(serde_json::from_slice::<OrderRequest>(&written).ok().as_ref(), Some(&request));
+        let named = request.services.clone();
+        match (named, Order::from(request).whom) {
+            (None, Whom::All) => {}
+            (Some(names), Whom::These(these)) => {
+                assert!(names.iter().map(String::as_str).eq(these.iter().map(|name| &**name)));
+            }
+            (named, whom) => panic!("{named:?} became {whom:?}"),
+        }
+    }
+    if let Ok(end) = serde_json::from_slice::<End>(bytes) {
+        let written = serde_json::to_vec(&end).expect("it is plain data");
+        assert_eq!(serde_json::from_slice::<End>(&written).ok(), Some(end));
+    }
+}
+
+/// A crontab: its gap is at least a minute and at most what the calendar allows, 40 years for a 29 February that must
+/// be a certain weekday.
+pub fn cron(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    for rule in [DayRule::And, DayRule::Or] {
+        match Crontab::parse(text, rule) {
+            Ok(crontab) => {
+                if let Some(gap) = crontab.longest_gap() {
+                    let days = gap.as_secs() / 86_400;
+                    assert!(gap.as_secs() >= 60 && days <= 41 * 366, "{days} days");
+                }
+            }
+            Err(error) => assert!(error.to_string().len() < text.len() + 200),
+        }
+    }
+}
