@@ -90,7 +90,8 @@ impl Board {
             }
         }
         if (first_before, last_before) != (self.in_motion.first().copied(), self.leaving.last().copied()) {
-            affected.extend(&self.queued);
+            // Also what acts: a note that came between may have put another one in front of it.
+            affected.extend(self.queued.iter().chain(&self.acting));
         }
         for position in affected {
             self.judge(scene, position);

@@ -19,6 +19,8 @@ pub struct Behaviour {
     pub daemonises: Option<Duration>,
     /// Ends by itself this long after the start.
     pub dies: Option<(Duration, Exit)>,
+    /// So long after its start the agent learns which process it is.
+    pub spawn_takes: Duration,
     /// Cannot be started, in these words.
     pub spawn_error: Option<Name>,
     /// The main process ends this long after a stop signal; it ignores it when absent.
@@ -43,6 +45,7 @@ impl Default for Behaviour {
             recovers: false,
             daemonises: None,
             dies: None,
+            spawn_takes: Duration::ZERO,
             spawn_error: None,
             stops_after: Some(Duration::from_millis(500)),
             workers_stay: None,
@@ -259,7 +262,7 @@ impl Host {
         self.last_pid += 1;
         let identity = Identity { pid: self.last_pid, started: now.0 };
         let ready_at = behaviour.ready_after.map(|after| now.plus(after));
-        self.say(now, service, Seen::Spawned { incarnation, identity });
+        self.say(now.plus(behaviour.spawn_takes), service, Seen::Spawned { incarnation, identity });
         if behaviour.recovers {
             self.say(now, service, Seen::Recovering { incarnation });
         }

@@ -180,7 +180,11 @@ impl Stage<'_> {
                     self.told.clear();
                 }
             }
-            Err(words) => self.line("document", &format!("refused, the last good one stays in force: {words}")),
+            Err(words) => {
+                // What a person sees below each error (the line, the cure) is the document's own story.
+                let errors: Vec<&str> = words.lines().filter(|line| !line.starts_with(' ')).collect();
+                self.line("document", &format!("refused, the last good one stays in force: {}", errors.join("; ")));
+            }
         }
     }
 

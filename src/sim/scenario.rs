@@ -248,8 +248,9 @@ fn exit_of(text: &str) -> Option<Exit> {
     }
 }
 
-/// `well`, or a list: `ready 3s`, `never ready`, `recovers`, `dies 2s code 1`, `cannot start: WORDS`, `stops 2s`,
-/// `ignores stop`, `workers stay 5s`, `unkillable`, `daemonises 1s`, `check fails: WORDS`, `reload fails: WORDS`, `errands take 2s`.
+/// `well`, or a list: `ready 3s`, `never ready`, `recovers`, `dies 2s code 1`, `spawn takes 200ms`,
+/// `cannot start: WORDS`, `stops 2s`, `ignores stop`, `workers stay 5s`, `unkillable`, `daemonises 1s`,
+/// `check fails: WORDS`, `reload fails: WORDS`, `errands take 2s`.
 fn behaviour(text: &str) -> Option<Behaviour> {
     let mut behaviour = Behaviour::default();
     for part in text.split(", ") {
@@ -265,6 +266,8 @@ fn behaviour(text: &str) -> Option<Behaviour> {
             behaviour.unkillable = true;
         } else if let Some(time) = after("ready ") {
             behaviour.ready_after = Some(duration(time)?);
+        } else if let Some(time) = after("spawn takes ") {
+            behaviour.spawn_takes = duration(time)?;
         } else if let Some(time) = after("stops ") {
             behaviour.stops_after = Some(duration(time)?);
         } else if let Some(time) = after("workers stay ") {

@@ -149,6 +149,7 @@ impl Life {
         }
         let survives = if kill { self.random.below(turn.steps.len() as u64 + 1) as usize } else { usize::MAX };
         let desired = engine.desired().clone();
+        self.watch.asks_one_by_one(&turn.steps, &desired)?;
         for todo in turn.steps.iter().take(survives) {
             let ix = desired.find(&todo.service);
             self.say(|| {
@@ -250,7 +251,7 @@ impl Life {
     fn change_behaviour(&mut self, service: &Name) {
         let seconds = Duration::from_secs(1 + self.random.below(100));
         let mut behaviour = Behaviour::default();
-        match self.random.below(11) {
+        match self.random.below(12) {
             0 => behaviour.ready_after = None,
             1 => behaviour.ready_after = Some(seconds),
             2 => behaviour.dies = Some((Duration::from_millis(self.random.below(5_000)), Exit::Code(1))),
@@ -260,7 +261,8 @@ impl Life {
             6 => behaviour.workers_stay = Some(seconds),
             7 => behaviour.unkillable = true,
             8 => behaviour.check_fails = Some(Arc::from("line 1: syntax error")),
-            9 => behaviour.reload_fails = Some(Arc::from("cannot")),
+            9 => behaviour.spawn_takes = Duration::from_millis(self.random.below(900)),
+            10 => behaviour.reload_fails = Some(Arc::from("cannot")),
             _ => behaviour.recovers = true,
         }
         self.say(|| format!("{service} behaves: {behaviour:?}"));
@@ -299,6 +301,9 @@ impl Life {
 
     fn edit(&mut self) {
         self.draft.edit(&mut self.random);
+        if self.random.chance(25) {
+            self.draft.edit(&mut self.random);
+        }
         let desired = self.draft.desired();
         self.say(|| format!("document {}", self.draft.generation));
         if let Some(engine) = &mut self.engine {

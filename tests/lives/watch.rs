@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mailward::desired::Desired;
+use mailward::desired::{Desired, StartOrder};
 use mailward::engine::{Happened, Happening, Todo, Verb};
 use mailward::model::{Boot, Incarnation, Now};
 use mailward::plan::{Reason, Rung, Step};
@@ -54,6 +54,22 @@ impl Watch {
         self.restarts.clear();
         self.used.clear();
         self.asked.clear();
+    }
+
+    /// 8: in list order services are asked to stop one by one, each when the one behind it is gone.
+    pub fn asks_one_by_one(&self, steps: &[Todo], desired: &Desired) -> Result<(), String> {
+        let mut asked = Vec::new();
+        for todo in steps {
+            if let Step::Signal { incarnation, rung: Rung::Ask(_) } = todo.step
+                && !self.asked.contains_key(&(todo.service.to_string(), incarnation))
+            {
+                asked.push(&*todo.service);
+            }
+        }
+        if desired.start_order == StartOrder::Listed && asked.len() > 1 {
+            return Err(format!("asked to stop at once: {}", asked.join(", ")));
+        }
+        Ok(())
     }
 
     /// 3, 4, 7, 8: one step against what is on the host.
