@@ -166,11 +166,7 @@ impl Engine {
         let facts = self.facts(ix);
         facts.process =
             if failed_to_start { Fact::Unknown(Doubt::AfterFailedStart) } else { Fact::Known(Process::Absent) };
-        let marks = self.marks(ix);
-        marks.ended = marks.used;
-        marks.stop = None;
-        marks.forced = false;
-        marks.stop_failed = false;
+        self.nothing_is_left(ix);
     }
 
     fn found(&mut self, now: Now, ix: Ix, found: &Found) {
@@ -178,18 +174,13 @@ impl Engine {
             return;
         }
         self.facts(ix).busy = None;
+        let name = self.desired.service(ix).name.clone();
+        let to_be_held = self.held_if_absent.remove(&name) && !matches!(found, Found::Ours { .. });
         match found {
             Found::Nothing => {
                 self.found_ended(now, ix);
                 self.facts(ix).process = Fact::Known(Process::Absent);
-                let marks = self.marks(ix);
-                marks.ended = marks.used;
-                marks.stop = None;
-                let name = self.desired.service(ix).name.clone();
-                if self.held_if_absent.remove(&name) && self.history.services[ix.at()].hold.is_none() {
-                    self.marks(ix).hold = Some(Hold::Stopped);
-                    self.tell(now, ix, Happened::HeldBy { hold: Hold::Stopped });
-                }
+                self.nothing_is_left(ix);
             }
             Found::Remains { incarnation } => {
                 self.found_ended(now, ix);
@@ -201,14 +192,26 @@ impl Engine {
             Found::Ours { incarnation, identity } => self.adopt(now, ix, *incarnation, *identity),
             Found::Foreign { who } => {
                 self.found_ended(now, ix);
-                let marks = self.marks(ix);
-                marks.ended = marks.used;
+                self.nothing_is_left(ix);
                 let new = Fact::Known(Process::Foreign { who: who.clone() });
                 if std::mem::replace(&mut self.facts(ix).process, new.clone()) != new {
                     self.tell(now, ix, Happened::Foreign { who: who.clone() });
                 }
             }
         }
+        if to_be_held && self.history.services[ix.at()].hold.is_none() {
+            self.marks(ix).hold = Some(Hold::Stopped);
+            self.tell(now, ix, Happened::HeldBy { hold: Hold::Stopped });
+        }
+    }
+
+    /// Whatever ran has ended, and every stop of it with it.
+    fn nothing_is_left(&mut self, ix: Ix) {
+        let marks = self.marks(ix);
+        marks.ended = marks.used;
+        marks.stop = None;
+        marks.forced = false;
+        marks.stop_failed = false;
     }
 
     /// The record says that it lived, and it does not: an end that nobody watched counts once, at its discovery, and

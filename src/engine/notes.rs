@@ -54,6 +54,7 @@ impl Engine {
                 marks.restart_ordered = None;
                 marks.reload_ordered = false;
             }
+            Note::DropForce { service } => self.marks(service).forced = false,
             Note::StopFailed { service } => {
                 self.marks(service).stop_failed = true;
                 self.tell(now, service, Happened::StopFailed);

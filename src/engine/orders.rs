@@ -127,8 +127,9 @@ impl Engine {
     /// `start-msg NAMES` with no agent running: everything else that does not run is held. Whether something runs is
     /// known once it was looked at, so the holds are set then.
     pub fn hold_what_does_not_run_but(&mut self, names: &[Name]) {
-        let others = self.desired.services.iter().map(|service| service.name.clone());
-        self.held_if_absent = others.filter(|name| !names.contains(name)).collect();
+        let wanted = self.desired.services.iter().filter(|service| service.wanted == Wanted::Yes);
+        let others = wanted.map(|service| service.name.clone()).filter(|name| !names.contains(name));
+        self.held_if_absent = others.collect();
     }
 
     /// Whether a service is meant when no name is given: enabled ones, for a stop also what still runs, and never one
@@ -278,7 +279,8 @@ impl Engine {
         if self.desired.service(ix).held {
             return Err(Refusal::HeldByDocument(name));
         }
-        let there = self.observed.services[ix.at()].alive().is_some();
+        // What nobody has looked at yet and ran the last time is restarted as well, once it is found.
+        let there = self.is_there(ix);
         self.looks_again(ix);
         let marks = self.marks(ix);
         marks.hold = None;

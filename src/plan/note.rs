@@ -45,6 +45,11 @@ pub enum Note {
         /// The service.
         service: Ix,
     },
+    /// A stop with force was taken back before its turn came: the next one asks first ([R3]).
+    DropForce {
+        /// The service.
+        service: Ix,
+    },
     /// KILL did not empty it: said once.
     StopFailed {
         /// The service.

@@ -77,6 +77,8 @@ pub enum Reason {
     KillTooSlow,
     /// A person wants it killed at once (`-f`).
     KillForced,
+    /// Its stop by KILL was taken back before it was sent.
+    ForceTakenBack,
     /// The signal of an earlier life of the agent may not have been sent.
     SignalAgain,
     /// Its configuration is checked before it is stopped.
@@ -245,6 +247,7 @@ impl Reason {
             | Self::StopRemains
             | Self::KillTooSlow
             | Self::KillForced
+            | Self::ForceTakenBack
             | Self::SignalAgain
             | Self::Check
             | Self::Reload
@@ -289,6 +292,7 @@ impl Reason {
             | Self::StopRemains
             | Self::KillTooSlow
             | Self::KillForced
+            | Self::ForceTakenBack
             | Self::SignalAgain
             | Self::Check
             | Self::Reload
@@ -338,6 +342,7 @@ impl Reason {
             Self::StopRemains => "stop what its dead main process left behind".to_owned(),
             Self::KillTooSlow => "kill: it did not stop in time".to_owned(),
             Self::KillForced => "kill: a person said at once".to_owned(),
+            Self::ForceTakenBack => "its stop at once was taken back".to_owned(),
             Self::SignalAgain => {
                 "signal again: the one of an earlier life of the agent may not have been sent".to_owned()
             }

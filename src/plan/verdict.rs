@@ -263,6 +263,9 @@ fn goes_first(scene: &Scene<'_>, board: &Board, ix: Ix) -> Option<Ix> {
 /// A living service that is wanted up: is it ready, and is it what the document says?
 fn alive_and_wanted(scene: &Scene<'_>, ix: Ix, incarnation: Incarnation, recovering: bool) -> Verdict {
     let (_, marks, _) = scene.of(ix);
+    if marks.forced {
+        return Verdict::note(Reason::ForceTakenBack, Note::DropForce { service: ix });
+    }
     if marks.ready == incarnation {
         return change(scene, ix, incarnation).unwrap_or_else(|| Verdict::wait(settled_reason(scene, ix)));
     }

@@ -14,8 +14,11 @@ use mailward::protocol::sd_notify::{Word, read as read_notify};
 use mailward::protocol::{Dialogue, Input, Output, TOTAL_LIMIT, Verdict};
 use mailward::sim::Scenario;
 
-/// By the name of the target and of the corpus's folder.
-pub const PARSERS: [(&str, fn(&[u8])); 7] = [
+/// A parser with its name, which is the target's and the corpus's folder's.
+pub type Parser = (&'static str, fn(&[u8]));
+
+/// Every parser of something that a stranger may write.
+pub const PARSERS: [Parser; 7] = [
     ("control", control),
     ("cron", cron),
     ("document", document),
@@ -149,8 +152,8 @@ pub fn control(bytes: &[u8]) {
         let named = request.services.clone();
         match (named, Order::from(request).whom) {
             (None, Whom::All) => {}
-            (Some(names), Whom::These(these)) => {
-                assert!(names.iter().map(String::as_str).eq(these.iter().map(|name| &**name)));
+            (Some(asked), Whom::These(ordered)) => {
+                assert!(asked.iter().map(String::as_str).eq(ordered.iter().map(|name| &**name)));
             }
             (named, whom) => panic!("{named:?} became {whom:?}"),
         }

@@ -61,6 +61,7 @@ impl Watch {
         let mut asked = Vec::new();
         for todo in steps {
             if let Step::Signal { incarnation, rung: Rung::Ask(_) } = todo.step
+                && todo.reason != Reason::SignalAgain
                 && !self.asked.contains_key(&(todo.service.to_string(), incarnation))
             {
                 asked.push(&*todo.service);
