@@ -5,6 +5,7 @@
 
 #![allow(missing_docs, reason = "nobody links against a test")]
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use mailward::desired::Desired;
@@ -55,13 +56,13 @@ fn difference(expected: &str, told: &str) -> String {
     let same = expected.iter().zip(&told).take_while(|(a, b)| a == b).count();
     let mut words = String::new();
     for line in &expected[..same] {
-        words.push_str(&format!("    {line}\n"));
+        let _ = writeln!(words, "    {line}");
     }
     for line in &expected[same..] {
-        words.push_str(&format!("  - {line}\n"));
+        let _ = writeln!(words, "  - {line}");
     }
     for line in &told[same..] {
-        words.push_str(&format!("  + {line}\n"));
+        let _ = writeln!(words, "  + {line}");
     }
     words
 }

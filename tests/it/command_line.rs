@@ -384,7 +384,7 @@ fn who_may_not_ask_is_told_so_with_77() {
         let mut command = Command::new(copy);
         Said::from(command.args(["start", "imap", "--socket"]).arg(&socket).uid(65_534).output().unwrap())
     } else {
-        std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0)).unwrap();
+        std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o0)).unwrap();
         let said = site.run(&["start", "imap"]);
         std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600)).unwrap();
         said

@@ -300,7 +300,7 @@ fn r04_start_msg_launches_the_agent_and_stop_msg_stops_all_in_the_old_words() {
 fn r04_start_msg_with_names_and_no_agent_starts_these_and_holds_the_rest() {
     let house = House::new(&services(&ALL));
     let begun = house.called("start-msg", &["smtp"]);
-    let status = house.until("an agent", |_| true);
+    house.until("an agent", |_| true);
     assert_eq!(begun.code, 0, "{begun:?}");
     let status = house.status();
     assert!(status.is_ready("smtp"));
@@ -323,7 +323,7 @@ fn r04_stop_msg_watcher_ends_the_agent_alone_and_start_msg_adopts() {
     assert_eq!(house.ended().code(), Some(0));
     assert!(before.pids().iter().flatten().all(|pid| is_alive(*pid)));
     let begun = house.called("start-msg", &["watcher"]);
-    let status = house.until("an agent", |_| true);
+    house.until("an agent", |_| true);
     assert!(begun.code == 0 && begun.out.contains("Launching watcher ... "), "{begun:?}");
     let status = house.all_ready();
     assert_eq!(status.pids(), before.pids());

@@ -1,5 +1,6 @@
 //! A folder with a document and an agent in it. Everything is killed with the test.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -333,7 +334,9 @@ impl House {
             if left.is_empty() || Instant::now() > until {
                 break;
             }
-            left.into_iter().for_each(|pid| signal_to(pid, Signal::KILL));
+            for pid in left {
+                signal_to(pid, Signal::KILL);
+            }
             std::thread::sleep(Duration::from_millis(2));
         }
     }
@@ -396,7 +399,7 @@ pub(crate) fn services(all: &[(&str, &str)]) -> String {
     for (name, fields) in all {
         let (comma, own) = (if fields.is_empty() { "" } else { ", " }, fields.starts_with("command:"));
         let command = if own { String::new() } else { format!(", command: [/bin/sh, {{dir}}/svc, {name}]") };
-        text.push_str(&format!("    - {{name: {name}{command}{comma}{fields}}}\n"));
+        let _ = writeln!(text, "    - {{name: {name}{command}{comma}{fields}}}");
     }
     text
 }
