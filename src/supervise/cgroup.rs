@@ -87,15 +87,21 @@ impl Domain {
 
     /// Removes an empty cgroup and the ones a service left in it.
     pub(super) fn remove(&self, name: &str) {
-        fn remove(folder: &Path) {
-            if let Ok(entries) = fs::read_dir(folder) {
-                entries.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).for_each(|e| remove(&e.path()));
-            }
-            // Not empty, or gone: either is left as it is.
-            let _ = fs::remove_dir(folder);
-        }
         remove(&self.directory(name));
     }
+
+    /// Removes every cgroup of this instance that is empty.
+    pub(super) fn leave(&self) {
+        remove(&self.base);
+    }
+}
+
+/// The kernel refuses to remove a cgroup in which something lives, which is what is wanted.
+fn remove(folder: &Path) {
+    if let Ok(entries) = fs::read_dir(folder) {
+        entries.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).for_each(|e| remove(&e.path()));
+    }
+    let _ = fs::remove_dir(folder);
 }
 
 fn make(folder: &Path) -> Result<(), String> {

@@ -294,6 +294,7 @@ impl Host {
             Due::Ask(slot, life) if self.is_life(slot, life) => self.ask_whether_ready(slot),
             Due::Reaped(slot, life) if self.is_life(slot, life) => self.main_ended(slot, true),
             Due::Left(slot, life) if self.is_life(slot, life) => self.whether_empty(slot),
+            Due::Kill(slot, life) => self.kill_newborn(slot, life),
             Due::PidFile(..) | Due::Ask(..) | Due::Reaped(..) | Due::Left(..) => {}
             Due::Errand(number) => self.errand_overdue(number),
             Due::Stall => self.stall(),
@@ -402,8 +403,11 @@ impl Host {
 }
 
 impl Drop for Host {
-    /// Signals nobody: services live on and are adopted by the next host.
+    /// Signals nobody: services live on and are adopted by the next host. Empty cgroups are removed.
     fn drop(&mut self) {
+        if let Some(domain) = &self.domain {
+            domain.leave();
+        }
         if let Some(children) = &self.children {
             sys::silence_children(children.as_fd());
         }

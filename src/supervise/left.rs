@@ -14,68 +14,87 @@ use super::timer::Due;
 use crate::model::{Exit, Identity};
 use crate::plan::Seen;
 
+/// Processes of a service, as far as they can tell.
+#[derive(Debug, Default)]
+pub(super) struct Census {
+    /// Proven to be its.
+    pub(super) proven: Vec<Identity>,
+    /// Whether some process could not tell whose it is, because it was between two programs: ask again.
+    pub(super) unsettled: bool,
+}
+
 impl Host {
-    /// Whether a process is of this service's present life, by its session or its marker. Not asked in a cgroup.
-    pub(super) fn attributed(&self, slot: u32, pid: i32, stat: &proc::Stat) -> bool {
+    /// Whether a process is of this service's present life, by its session or its marker. Not asked in a cgroup. None
+    /// when the process cannot tell at this moment.
+    fn belongs(&self, slot: u32, pid: i32, stat: &proc::Stat) -> Option<bool> {
         let service = self.service(slot);
         if !stat.alive() || stat.started < service.since || u32::try_from(pid) == Ok(std::process::id()) {
-            return false;
+            return Some(false);
         }
         if service.session != 0 && (stat.session == service.session || stat.group == service.session) {
-            return true;
+            return Some(true);
         }
         match proc::marker(pid) {
             Marker::Of(instance, name, life) => {
-                instance == self.config.instance && *name == *service.name && life == service.life
+                Some(instance == self.config.instance && *name == *service.name && life == service.life)
             }
-            Marker::None | Marker::NotNow => false,
+            Marker::None => Some(false),
+            Marker::NotNow => None,
         }
+    }
+
+    /// Whether a process is proven to be of this service's present life.
+    pub(super) fn attributed(&self, slot: u32, pid: i32, stat: &proc::Stat) -> bool {
+        self.belongs(slot, pid, stat) == Some(true)
     }
 
     /// What lives of a service beside its main process, where no cgroup tells.
     ///
     /// Whatever loses its parent becomes our child, so for a life that we began the list of our orphans is enough: a
     /// process that is not in it has a living parent, which is in it or is the main process.
-    pub(super) fn survivors(&self, slot: u32) -> Vec<Identity> {
+    pub(super) fn survivors(&self, slot: u32) -> Census {
         let service = self.service(slot);
         if service.in_cgroup {
-            return Vec::new();
+            return Census::default();
         }
         let orphans = if self.config.orphans && !service.adopted { proc::orphans() } else { None };
         self.of_service(slot, orphans.unwrap_or_else(proc::everyone))
     }
 
     /// Those of these processes that are the service's, its main process excepted.
-    pub(super) fn of_service(&self, slot: u32, pids: Vec<i32>) -> Vec<Identity> {
+    pub(super) fn of_service(&self, slot: u32, pids: Vec<i32>) -> Census {
         let main = self.service(slot).main().map(|main| main.identity.pid);
-        pids.into_iter()
-            .filter(|pid| Some(*pid) != main)
-            .filter_map(|pid| {
-                let stat = proc::stat(pid)?;
-                self.attributed(slot, pid, &stat).then_some(Identity { pid, started: stat.started })
-            })
-            .collect()
+        let mut census = Census::default();
+        for pid in pids.into_iter().filter(|pid| Some(*pid) != main) {
+            let Some(stat) = proc::stat(pid) else { continue };
+            match self.belongs(slot, pid, &stat) {
+                Some(true) => census.proven.push(Identity { pid, started: stat.started }),
+                Some(false) => {}
+                None => census.unsettled = true,
+            }
+        }
+        census
     }
 
     /// Waits for the end of what a dead main process left, or reports that there is nothing.
-    pub(super) fn watch_left(&mut self, slot: u32, left: Vec<Identity>) {
+    pub(super) fn watch_left(&mut self, slot: u32, left: Census) {
         if self.service(slot).in_cgroup {
             return self.watch_cgroup(slot);
         }
-        if left.is_empty() {
+        if left.proven.is_empty() {
+            if left.unsettled {
+                let life = self.service(slot).life;
+                return self.timer.after(Duration::from_millis(5), Due::Left(slot, life));
+            }
             // Until the start time-out its pid file is looked at anyway, and this is asked again each time.
             let detached = matches!(self.service(slot).run, Run::Detached);
             if detached && self.config.orphans && self.may_be_elsewhere(slot) {
                 return;
             }
-            if self.between_programs(slot) {
-                let life = self.service(slot).life;
-                return self.timer.after(Duration::from_millis(5), Due::Left(slot, life));
-            }
             return self.emptied(slot);
         }
         let mut unwatched = false;
-        for identity in left {
+        for identity in left.proven {
             // Born while its siblings were killed.
             if self.service(slot).killed {
                 self.send(slot, identity, Number::KILL);
@@ -189,15 +208,6 @@ impl Host {
         if let (Some(watch), Some(inotify)) = (watch, &self.inotify) {
             let _ = inotify::remove_watch(inotify, watch);
         }
-    }
-
-    /// Whether some orphan cannot tell now whose it is.
-    fn between_programs(&self, slot: u32) -> bool {
-        let since = self.service(slot).since;
-        let orphans = if self.config.orphans { proc::orphans() } else { None };
-        orphans.unwrap_or_default().into_iter().any(|pid| {
-            proc::stat(pid).is_some_and(|s| s.alive() && s.started >= since) && proc::marker(pid) == Marker::NotNow
-        })
     }
 
     /// Whether a daemon that left session, group and environment may be on its way to its pid file: an orphan of ours

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::account::Account;
 use super::config::Recorded;
 use super::host::Host;
+use super::left::Census;
 use super::place::{self, Sockets, Standing};
 use super::proc::{self, Marker, Stat};
 use super::service::Run;
@@ -60,7 +61,7 @@ impl Host {
         } else {
             self.service_mut(slot).run = Run::Remains;
             self.see(slot, Seen::Found(Found::Remains { incarnation: life }));
-            let left = all.iter().map(|c| c.identity).collect();
+            let left = Census { proven: all.iter().map(|c| c.identity).collect(), unsettled: false };
             self.watch_left(slot, left);
         }
     }
@@ -84,7 +85,7 @@ impl Host {
         pids.into_iter()
             .filter_map(|pid| {
                 let stat = proc::stat(pid).filter(Stat::alive)?;
-                let life = match proc::marker(pid) {
+                let life = match proc::settled_marker(pid) {
                     Marker::Of(_, _, life) => Some(life),
                     Marker::None | Marker::NotNow => None,
                 };
@@ -97,7 +98,7 @@ impl Host {
         let instance = &self.config.instance;
         let scan = self.scan.get_or_insert_with(|| {
             let own = i32::try_from(std::process::id()).unwrap_or(0);
-            let marked = |pid| match proc::marker(pid) {
+            let marked = |pid| match proc::settled_marker(pid) {
                 Marker::Of(of, name, _) if of == *instance => Some((name, pid)),
                 Marker::Of(..) | Marker::None | Marker::NotNow => None,
             };

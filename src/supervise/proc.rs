@@ -77,14 +77,32 @@ pub(super) enum Marker {
 
 /// Reads the marker in a process's environment.
 pub(super) fn marker(pid: i32) -> Marker {
-    let mut environ = Vec::new();
-    // 256 KiB bounds what a hostile environment costs.
-    let read = File::open(format!("/proc/{pid}/environ")).and_then(|f| f.take(256 * 1024).read_to_end(&mut environ));
-    match read {
-        Ok(0) if between_programs(pid) => Marker::NotNow,
-        Ok(_) => environ.split(|b| *b == 0).find_map(parse_marker).unwrap_or(Marker::None),
-        Err(_) => Marker::None,
+    // Several times, because it may execute a program between the opening, the reading (what was opened is then gone)
+    // and the question why there was nothing to read.
+    for _ in 0..8 {
+        let mut environ = Vec::new();
+        // 256 KiB bounds what a hostile environment costs.
+        let file = File::open(format!("/proc/{pid}/environ"));
+        match file.and_then(|f| f.take(256 * 1024).read_to_end(&mut environ)) {
+            Ok(0) if between_programs(pid) => return Marker::NotNow,
+            Ok(0) => {}
+            Ok(_) => return environ.split(|b| *b == 0).find_map(parse_marker).unwrap_or(Marker::None),
+            Err(_) => return Marker::None,
+        }
     }
+    Marker::None
+}
+
+/// The same for a look, which has one chance: waits, within bounds, for a process that is between two programs.
+pub(super) fn settled_marker(pid: i32) -> Marker {
+    for _ in 0..50 {
+        let marker = marker(pid);
+        if marker != Marker::NotNow {
+            return marker;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    Marker::None
 }
 
 /// Between the old program's memory and the new one's, execve(2) leaves a process without an environment; an empty one

@@ -105,10 +105,10 @@ impl Spawner {
         std::mem::take(&mut self.shared.queue().done)
     }
 
-    /// Whether a job waits while every thread is busy.
+    /// Whether more jobs wait than threads.
     pub(super) fn stalled(&self) -> bool {
         let queue = self.shared.queue();
-        queue.idle == 0 && !queue.jobs.is_empty()
+        queue.jobs.len() > queue.idle
     }
 
     /// One thread more; false when there are enough or none can be had.

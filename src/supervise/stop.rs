@@ -2,18 +2,23 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal as Number};
 
 use super::host::Host;
 use super::proc;
 use super::service::Run;
+use super::timer::Due;
 use crate::desired::Signal;
 use crate::model::{Identity, Incarnation};
 use crate::plan::Rung;
 
 /// Rounds of looking for processes that were born while their siblings were killed.
 const ROUNDS: usize = 16;
+
+/// Time between two attempts to kill a child in the making.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// The kernel's name of a declared signal.
 pub(super) fn number(signal: Signal) -> Number {
@@ -34,14 +39,12 @@ impl Host {
         if self.service(slot).life != incarnation {
             return;
         }
-        let in_cgroup = self.service(slot).in_cgroup;
         match (&mut self.service_mut(slot).run, rung) {
             (Run::Unknown | Run::Absent, _) => {}
             (Run::Spawning { then }, _) => {
                 *then = Some(then.map_or(rung, |asked| asked.max(rung)));
-                // A child that hangs in a frozen cgroup never gets as far as being signalled by its pid.
-                if let (Rung::Kill, true, Some(domain)) = (rung, in_cgroup, &self.domain) {
-                    domain.kill(&self.service(slot).name);
+                if rung == Rung::Kill {
+                    self.kill_newborn(slot, incarnation);
                 }
             }
             (Run::Alive(main), Rung::Ask(signal)) => {
@@ -63,6 +66,20 @@ impl Host {
         }
     }
 
+    /// A child that hangs in a frozen cgroup never gets as far as being signalled by its pid, and it may enter the cgroup
+    /// only after it was emptied by KILL: so that is repeated until the child is there or is not.
+    pub(super) fn kill_newborn(&mut self, slot: u32, life: Incarnation) {
+        let service = self.service(slot);
+        match service.run {
+            Run::Spawning { .. } if service.life == life && service.in_cgroup => {}
+            Run::Unknown | Run::Absent | Run::Spawning { .. } | Run::Alive(_) | Run::Detached | Run::Remains => return,
+        }
+        if let Some(domain) = &self.domain {
+            domain.kill(&service.name);
+            self.timer.after(AGAIN, Due::Kill(slot, life));
+        }
+    }
+
     /// Everything of a life that can be seen, its main process included.
     fn everything(&self, slot: u32) -> Vec<Identity> {
         let service = self.service(slot);
@@ -71,7 +88,7 @@ impl Host {
                 domain.members(&service.name).into_iter().filter_map(proc::identity).collect()
             }
             Some(_) | None => {
-                let mut all = self.of_service(slot, proc::everyone());
+                let mut all = self.of_service(slot, proc::everyone()).proven;
                 all.extend(service.main().map(|main| main.identity));
                 all
             }

@@ -26,6 +26,8 @@ pub(super) enum Due {
     Reaped(u32, Incarnation),
     /// Look again whether what could not be watched is gone.
     Left(u32, Incarnation),
+    /// Kill again what hangs on its way to being the main process of this life.
+    Kill(u32, Incarnation),
     /// This errand has had its time.
     Errand(u64),
     /// See whether a spawner is stuck.

@@ -48,6 +48,7 @@ fn a_flood_neither_blocks_the_host_nor_fills_its_memory() {
         stage.empty("quiet");
     }
     assert!(resident() < before + 4096, "grew from {before} to {} KiB", resident());
+    stage.until_true("more came than one file holds", |s| s.path("log/flood.1").exists());
     stage.kill("flood", &flood, 1);
     assert_eq!(stage.exit("flood"), Exit::Signal(9));
     let size: u64 = ["log/flood", "log/flood.1"].iter().map(|f| fs::metadata(stage.path(f)).unwrap().len()).sum();
