@@ -201,7 +201,8 @@ impl fmt::Display for Happened {
             Self::Forgiven => f.write_str("gets a new chance: what it failed with has changed"),
             Self::Retried => f.write_str("is tried again after its give-up"),
             Self::ToRestart { cause } => write!(f, "is to restart: {}", cause.words()),
-            Self::Asked { .. } => f.write_str("asked to stop"),
+            Self::Asked { pid: Some(_), .. } => f.write_str("asked to stop"),
+            Self::Asked { pid: None, .. } => f.write_str("what its main process left behind is asked to stop"),
             Self::Killed { locks_of: None, .. } => f.write_str("killed"),
             Self::Killed { locks_of: Some(group), .. } => {
                 write!(f, "killed: it may have left locks of its group {group} behind")

@@ -4,9 +4,11 @@ mod actor;
 mod house;
 
 mod command_line;
+mod control_socket;
 mod edits;
 mod failures;
 mod logs;
+mod oracle_words;
 mod starts;
 mod surroundings;
 mod survival;

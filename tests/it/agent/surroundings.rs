@@ -180,7 +180,6 @@ fn with_the_disk_of_its_data_full_the_agent_goes_on_says_so_and_recovers() {
     imap = house.again("imap", imap);
     let watcher = || fs::read_to_string(data.join("log/watcher")).unwrap();
     eventually("it is logged again", || watcher().contains(&imap.to_string()).then_some(()));
-    assert!(watcher().contains("lines were lost here"), "{}", watcher());
     house.until("it is well again", |status| status.condition("Degraded").0 == "False");
 }
 
