@@ -107,7 +107,11 @@ fn r31_term_stops_all_in_reverse_order_holds_nothing_and_leaves_nothing() {
     let pids = house.status().pids();
     house.signal_agent(Signal::TERM);
     assert_eq!(house.ended().code(), Some(0));
-    assert_eq!(house.book(), ["+store", "+imap", "+web", "-web", "-imap", "-store"]);
+    // What is ready at once may write its first line after its dependant did; a last line is written before the exit.
+    let book = house.book();
+    let (starts, stops) = book.split_at(3);
+    assert!(["+store", "+imap", "+web"].iter().all(|start| starts.contains(&(*start).to_owned())), "{starts:?}");
+    assert_eq!(stops, ["-web", "-imap", "-store"]);
     assert!(pids.iter().flatten().all(|pid| !is_alive(*pid)));
     assert_eq!(house.processes(), Vec::<i32>::new());
     assert!(!house.path("run/control.sock").exists());
