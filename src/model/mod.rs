@@ -2,11 +2,13 @@
 //!
 //! Decides nothing and touches nothing; depends on no other module of the crate. Everybody uses it.
 
+mod answer;
 mod exit;
 mod fact;
 mod fingerprint;
 mod time;
 
+pub use answer::{Answer, Heard};
 pub use exit::Exit;
 pub use fact::{Doubt, Fact};
 pub use fingerprint::Fingerprint;
