@@ -12,7 +12,7 @@ pub use answer::{Answer, Heard};
 pub use exit::Exit;
 pub use fact::{Doubt, Fact};
 pub use fingerprint::Fingerprint;
-pub use time::{Boot, Now, Wall};
+pub use time::{Boot, Minute, Now, Wall};
 
 use serde::{Deserialize, Serialize};
 
