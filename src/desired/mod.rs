@@ -5,9 +5,11 @@
 
 mod graph;
 mod launch;
+mod task;
 
 pub use graph::{Cycle, GraphError, topological};
 pub use launch::{Launch, Limits, Listener, Output, Protocol, Readiness, Reload, Signal, Tls};
+pub use task::{DayRule, Does, Task, Timing};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,6 +62,8 @@ pub struct Desired {
     pub groups: Vec<Group>,
     /// Every service after what it depends on and after the lead of its group.
     pub topological: Vec<Ix>,
+    /// Commands run by the clock, in list order ([R16]).
+    pub tasks: Vec<Task>,
 }
 
 /// How starts are ordered beyond dependencies ([R1]).

@@ -8,6 +8,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::TaskDid;
 use crate::desired::Signal;
 use crate::history::{Cause, Hold};
 use crate::model::{Exit, Name, Now};
@@ -21,6 +22,17 @@ pub struct Happening {
     pub service: Option<Name>,
     /// What.
     pub what: Happened,
+}
+
+impl Happening {
+    /// The service or the task it is about, or `all`.
+    pub fn subject(&self) -> &str {
+        match (&self.service, &self.what) {
+            (Some(service), _) => service,
+            (None, Happened::Task { task, .. }) => task,
+            (None, _) => "all",
+        }
+    }
 }
 
 /// What happened.
@@ -145,6 +157,13 @@ pub enum Happened {
     },
     /// Everything is being stopped.
     Ending,
+    /// Something happened to a task.
+    Task {
+        /// Which task.
+        task: Name,
+        /// What.
+        did: TaskDid,
+    },
 }
 
 /// What a person may order.
@@ -219,6 +238,7 @@ impl fmt::Display for Happened {
             Self::Forgotten => f.write_str("left the document and is gone"),
             Self::DocumentAccepted { generation } => write!(f, "document {generation} is in force"),
             Self::Ending => f.write_str("everything is being stopped"),
+            Self::Task { did, .. } => did.fmt(f),
         }
     }
 }

@@ -3,16 +3,9 @@
 //! Knows the calendar and nothing of clocks or time zones; a day has 24 hours here. Validation asks it, and
 //! [`super::due`], which knows zones.
 
-use std::time::Duration;
+pub use crate::desired::DayRule;
 
-/// How the two day fields go together where both are set ([R16]).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DayRule {
-    /// Both must match, as in Oracle's scheduler.
-    And,
-    /// One must match, as in cron.
-    Or,
-}
+use std::time::Duration;
 
 /// Why five fields are no crontab.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -9,8 +9,6 @@ pub(in crate::document) const LATER: &[(&str, &str)] = &[
     ("spec.probes", "services are probed until they are ready, not yet after that"),
     ("spec.services[].probes", "services are probed until they are ready, not yet after that"),
     ("spec.services[].onHang", "hangs are not noticed yet"),
-    ("spec.schedule", "no task runs yet"),
-    ("spec.timeZone", "no task runs yet"),
     ("spec.highAvailability.manager", "the manager's own commands are not printed yet"),
     ("spec.workload", "only the operator reads it"),
 ];
