@@ -3,6 +3,7 @@
 //!
 //! Pure functions of records and declarations; called by the planner, which decides when they are asked.
 
+pub mod agenda;
 pub mod budget;
 pub mod cron;
 pub mod due;

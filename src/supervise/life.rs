@@ -116,6 +116,7 @@ impl Host {
             output: &output,
             cgroup,
             forgive_oom: self.forgive_oom,
+            agent: &self.config.own,
         };
         let (order, account) = Order::new(&launch, purpose)?;
         if let Some(ids) = &order.birth.ids {
@@ -312,7 +313,7 @@ impl Host {
         let Self { services, logs, complaints, .. } = self;
         let service = &mut services[slot as usize];
         if let Some(capture) = &mut service.capture {
-            capture.finish(&service.name, service.launch.output, logs, complaints);
+            capture.finish(service.log_name(), service.launch.output, logs, complaints);
         }
     }
 }
