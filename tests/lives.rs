@@ -9,6 +9,7 @@
 mod lives {
     pub mod life;
     pub mod random;
+    pub mod tasks;
     pub mod watch;
 }
 

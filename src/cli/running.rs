@@ -66,7 +66,7 @@ fn left_for_us(runtime_dir: &Path) -> Option<Vec<String>> {
 
 /// The console is the standard error ([R12]). The journal stamps lines itself (`JOURNAL_STREAM`, systemd.exec(5)).
 /// `MAILWARD_LOG` is a filter such as `debug` or `mailward::control=debug`.
-fn log() {
+pub(crate) fn log() {
     let filter = EnvFilter::try_from_env("MAILWARD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
     // Somebody has set a subscriber already only where the agent runs inside a test.

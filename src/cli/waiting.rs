@@ -83,7 +83,8 @@ impl Since {
             | Happened::HeldBy { .. }
             | Happened::Forgotten
             | Happened::DocumentAccepted { .. }
-            | Happened::Ending => {}
+            | Happened::Ending
+            | Happened::Task { .. } => {}
         }
     }
 }

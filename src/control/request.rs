@@ -94,6 +94,13 @@ pub struct Told {
     pub event: crate::engine::Happened,
 }
 
+impl Told {
+    /// The service or the task it is about, or `all`.
+    pub fn subject(&self) -> &str {
+        self.service.as_deref().or(self.event.task()).unwrap_or("all")
+    }
+}
+
 impl From<&Happening> for Told {
     fn from(happening: &Happening) -> Self {
         Self {

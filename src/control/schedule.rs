@@ -130,7 +130,7 @@ impl TaskAnswered {
         let (outcome, exit_code, message) = match taken {
             Ok(Taken::Begins | Taken::Probes) => (Outcome::Doing, 0, String::new()),
             Ok(Taken::AlreadySo) => (Outcome::AlreadySo, 0, String::new()),
-            Err(refusal) => (Outcome::Refused, refusal.exit_code(), refusal.to_string()),
+            Err(refusal) => (Outcome::Refused, refusal.why.exit_code(), refusal.to_string()),
         };
         Self { task: task.to_string(), outcome, exit_code, message }
     }

@@ -82,7 +82,7 @@ async fn by_rote(mut requests: mpsc::Receiver<Request>) -> Vec<Order> {
             Request::Schedule(back) => drop(back.send(Vec::new())),
             Request::RunTask(name, _, back) | Request::TaskMissed(name, _, back) => {
                 let known = &*name == "imap";
-                let _ = back.send(if known { Ok(Taken::Begins) } else { Err(TaskRefusal::Unknown(name)) });
+                let _ = back.send(if known { Ok(Taken::Begins) } else { Err(TaskRefusal::unknown(&name)) });
             }
             Request::Refresh => {}
             Request::End { stop_services: true, done } => drop(done.send(Err("not while it is tested".to_owned()))),

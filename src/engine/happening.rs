@@ -25,13 +25,14 @@ pub struct Happening {
 }
 
 impl Happening {
+    /// The task it is about.
+    pub fn task(&self) -> Option<&str> {
+        self.what.task()
+    }
+
     /// The service or the task it is about, or `all`.
     pub fn subject(&self) -> &str {
-        match (&self.service, &self.what) {
-            (Some(service), _) => service,
-            (None, Happened::Task { task, .. }) => task,
-            (None, _) => "all",
-        }
+        self.service.as_deref().or(self.task()).unwrap_or("all")
     }
 }
 
@@ -198,6 +199,13 @@ impl Verb {
             Self::Release => "release",
             Self::Reset => "reset",
         }
+    }
+}
+
+impl Happened {
+    /// The task it is about.
+    pub fn task(&self) -> Option<&str> {
+        if let Self::Task { task, .. } = self { Some(task) } else { None }
     }
 }
 

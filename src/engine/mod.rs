@@ -16,7 +16,7 @@ mod tasks;
 pub use document::Record;
 pub use happening::{Happened, Happening, Verb};
 pub use orders::{Accepted, Answer, Order, Refusal, Whom};
-pub use runs::{Asked, Taken, TaskRefusal};
+pub use runs::{Asked, NotRun, Taken, TaskRefusal};
 pub use task_told::TaskDid;
 pub use tasks::{TaskRecord, TaskState, TaskTodo};
 

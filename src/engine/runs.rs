@@ -26,52 +26,60 @@ pub enum Taken {
     AlreadySo,
 }
 
+/// A task that is not run, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{task}: {why}")]
+pub struct TaskRefusal {
+    /// The task.
+    pub task: Name,
+    /// Why.
+    pub why: NotRun,
+}
+
 /// Why a task is not run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TaskRefusal {
+pub enum NotRun {
     /// No such task; sysexits 64.
-    #[error("there is no task named {0}")]
-    Unknown(Name),
+    #[error("there is no such task")]
+    Unknown,
     /// It is disabled; sysexits 78.
-    #[error("{task} is disabled{why}")]
-    Disabled {
-        /// The task.
-        task: Name,
-        /// Empty, or for whom.
-        why: String,
-    },
+    #[error("it is disabled")]
+    Disabled,
+    /// Something it needs is disabled, and it with that; sysexits 78.
+    #[error("it needs {0}, which is disabled")]
+    NeedDisabled(Name),
     /// Never two runs of one task; sysexits 75.
-    #[error("{task} still runs, since {since}")]
-    StillRuns {
-        /// The task.
-        task: Name,
-        /// Since when.
-        since: Wall,
-    },
-    /// Something it needs is disabled, held or down; sysexits 69.
-    #[error("{task} needs {on}, which {why}")]
+    #[error("it still runs, since {0}")]
+    StillRuns(Wall),
+    /// Something it needs is held or down; sysexits 69.
+    #[error("it needs {on}, which {why}")]
     Needs {
-        /// The task.
-        task: Name,
         /// What it needs.
         on: Name,
         /// `is held`, and so on.
         why: &'static str,
     },
     /// Everything is being stopped; sysexits 69.
-    #[error("{0} is not begun: everything is being stopped")]
-    Ending(Name),
+    #[error("everything is being stopped")]
+    Ending,
 }
 
-impl TaskRefusal {
+impl NotRun {
     /// The exit code a command ends with (sysexits.h).
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Unknown(_) => 64,
-            Self::Disabled { .. } => 78,
-            Self::StillRuns { .. } => 75,
-            Self::Needs { .. } | Self::Ending(_) => 69,
+            Self::Unknown => 64,
+            Self::Disabled | Self::NeedDisabled(_) => 78,
+            Self::StillRuns(_) => 75,
+            Self::Needs { .. } | Self::Ending => 69,
         }
+    }
+}
+
+impl TaskRefusal {
+    /// There is no such task.
+    pub fn unknown(name: &str) -> Self {
+        Self { task: Name::from(name), why: NotRun::Unknown }
     }
 }
 
@@ -81,7 +89,7 @@ impl Engine {
     /// # Errors
     /// It is not run now, nor later for this: a run that was due and refused is told and never made up.
     pub fn run_task(&mut self, now: Now, name: &str, asked: Asked) -> Result<Taken, TaskRefusal> {
-        let at = self.tasks.find(name).ok_or_else(|| TaskRefusal::Unknown(Name::from(name)))?;
+        let at = self.tasks.find(name).ok_or_else(|| TaskRefusal::unknown(name))?;
         let due = match asked {
             Asked::ByClock(due) => {
                 let followed = self.tasks.touch(at).marks.followed.get_or_insert_default();
@@ -93,9 +101,9 @@ impl Engine {
             }
             Asked::ByPerson => None,
         };
-        if let Some(refusal) = self.refuses(now, at) {
-            self.skip_task(now, at, due, refusal.to_string());
-            return Err(refusal);
+        if let Some(why) = self.refuses(now, at) {
+            self.skip_task(now, at, due, why.to_string());
+            return Err(TaskRefusal { task: Name::from(name), why });
         }
         if self.tasks.list[at].task.does == Does::Probe {
             return Ok(Taken::Probes);
@@ -127,7 +135,7 @@ impl Engine {
     /// # Errors
     /// There is no such task.
     pub fn task_missed(&mut self, now: Now, name: &str, missed: Missed) -> Result<Taken, TaskRefusal> {
-        let at = self.tasks.find(name).ok_or_else(|| TaskRefusal::Unknown(Name::from(name)))?;
+        let at = self.tasks.find(name).ok_or_else(|| TaskRefusal::unknown(name))?;
         let marks = &mut self.tasks.touch(at).marks;
         if marks.missed == Some(missed) {
             return Ok(Taken::AlreadySo);
@@ -140,30 +148,25 @@ impl Engine {
     }
 
     /// Why a task is not run at this moment.
-    fn refuses(&self, now: Now, at: usize) -> Option<TaskRefusal> {
+    fn refuses(&self, now: Now, at: usize) -> Option<NotRun> {
         let state = &self.tasks.list[at];
-        let task = state.task.name.clone();
-        let why = match &state.task.wanted {
-            Wanted::Yes => None,
-            Wanted::Disabled => Some(String::new()),
-            Wanted::DependencyDisabled(on) => Some(format!(": it needs {on}, which is disabled")),
-            Wanted::Removed => return Some(TaskRefusal::Unknown(task)),
-        };
-        if let Some(why) = why {
-            return Some(TaskRefusal::Disabled { task, why });
+        match &state.task.wanted {
+            Wanted::Yes => {}
+            Wanted::Disabled => return Some(NotRun::Disabled),
+            Wanted::DependencyDisabled(on) => return Some(NotRun::NeedDisabled(on.clone())),
+            Wanted::Removed => return Some(NotRun::Unknown),
         }
         if self.history.ending {
-            return Some(TaskRefusal::Ending(task));
+            return Some(NotRun::Ending);
         }
         // An accepted run that waits for a look is as good as one that runs. What an earlier life of the agent left is
         // looked at first.
         let runs = state.marks.thought_alive() && !matches!(state.process, Fact::Unknown(_));
         if runs || state.marks.accepted.is_some() {
-            let since = state.marks.begun.filter(|_| runs).map_or(now.wall, |begun| begun.wall);
-            return Some(TaskRefusal::StillRuns { task, since });
+            return Some(NotRun::StillRuns(state.marks.begun.filter(|_| runs).map_or(now.wall, |begun| begun.wall)));
         }
         let (on, why) = state.task.needs.iter().find_map(|need| Some((need, self.lacks(need)?)))?;
-        Some(TaskRefusal::Needs { task, on: on.clone(), why })
+        Some(NotRun::Needs { on: on.clone(), why })
     }
 
     /// What is the matter with a service that a task needs.

@@ -31,7 +31,11 @@ pub enum TaskDid {
         exit: Exit,
         /// How long it ran.
         after: Duration,
+        /// Whether it had run longer than it may.
+        overdue: bool,
     },
+    /// It was to begin when the agent was killed, and nothing of it is there: nobody can say whether it ran.
+    NotSeen,
     /// It could not be started.
     NotStarted {
         /// Why, in words.
@@ -73,6 +77,7 @@ impl TaskDid {
             Self::Began { .. } => "TaskBegan",
             Self::Adopted { .. } => "TaskAdopted",
             Self::Ended { .. } => "TaskEnded",
+            Self::NotSeen => "TaskNotSeen",
             Self::NotStarted { .. } => "TaskNotStarted",
             Self::TimedOut { .. } => "TaskTimedOut",
             Self::Killed => "TaskKilled",
@@ -90,9 +95,13 @@ impl fmt::Display for TaskDid {
             Self::Began { pid, due: Some(due) } => write!(f, "began, pid {pid}, due {due}"),
             Self::Began { pid, due: None } => write!(f, "began, pid {pid}, as a person asked"),
             Self::Adopted { pid } => write!(f, "found running, pid {pid}"),
-            Self::Ended { exit: Exit::Code(0), after } => write!(f, "ended well after {:.1} s", after.as_secs_f64()),
+            Self::Ended { exit, after, overdue: true } => {
+                write!(f, "was ended after {:.1} s: {exit}", after.as_secs_f64())
+            }
+            Self::Ended { exit: Exit::Code(0), after, .. } => write!(f, "ended well after {:.1} s", after.as_secs_f64()),
             Self::Ended { exit: Exit::Unknown, .. } => f.write_str("has ended; how was not seen"),
-            Self::Ended { exit, after } => write!(f, "failed after {:.1} s: {exit}", after.as_secs_f64()),
+            Self::Ended { exit, after, .. } => write!(f, "failed after {:.1} s: {exit}", after.as_secs_f64()),
+            Self::NotSeen => f.write_str("was to begin when the agent was killed; nothing of it runs"),
             Self::NotStarted { error } => write!(f, "could not be started: {error}"),
             Self::TimedOut { limit } => write!(f, "runs longer than {} s and is ended", limit.as_secs()),
             Self::Killed => f.write_str("killed: it did not end in time"),

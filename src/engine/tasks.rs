@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Engine, Happened, Happening, TaskDid};
 use crate::desired::{Does, Launch, Task, Wanted};
-use crate::history::{Accepted, Begun, Followed, Outcome, Ran, Rung, StopMark, TaskMarks};
-use crate::model::{Boot, Doubt, Exit, Fact, Identity, Incarnation, Minute, Name, Now};
+use crate::history::{Accepted, Begun, Outcome, Ran, Rung, StopMark, TaskMarks};
+use crate::model::{Boot, Doubt, Exit, Fact, Fingerprint, Identity, Incarnation, Minute, Name, Now};
 use crate::observed::{Alive, Busy, Process};
 use crate::plan::{Found, Seen, Step, TaskAct, TaskReason, TaskScene, TaskVerdict, task_verdict};
 
@@ -46,6 +46,8 @@ pub struct TaskState {
     pub(super) process: Fact<Process>,
     pub(super) busy: Option<Busy>,
     until: Option<Boot>,
+    /// It does not know yet from when on its schedule is followed.
+    fresh: bool,
 }
 
 /// Every task of the document, and every removed one that still runs.
@@ -56,10 +58,10 @@ pub(super) struct Tasks {
     /// Those about which something is under way.
     open: BTreeSet<usize>,
     unsaved: BTreeSet<usize>,
-    /// The last number used by tasks that left the document on this boot.
-    departed: HashMap<Name, Incarnation>,
+    /// What is remembered of tasks that left the document on this boot: numbers and minutes that are used up.
+    departed: HashMap<Name, TaskMarks>,
     unsaved_departed: Vec<Name>,
-    /// Some task does not know yet from when on its schedule is followed.
+    /// Some task may be fresh.
     fresh: bool,
 }
 
@@ -67,7 +69,12 @@ impl TaskState {
     fn new(task: Task, marks: TaskMarks) -> Self {
         // Whether something of it lives is asked before its first run, and at once where the record says so.
         let process = Fact::Unknown(Doubt::NotLookedYet);
-        Self { key: Task::key(&task.name), task, marks, process, busy: None, until: None }
+        Self { key: Task::key(&task.name), task, marks, process, busy: None, until: None, fresh: false }
+    }
+
+    /// Its name among those of services ([`Task::key`]).
+    pub fn key(&self) -> &Name {
+        &self.key
     }
 
     /// The pid of the run that goes on.
@@ -105,10 +112,7 @@ impl Tasks {
                     state.task = task.clone();
                     state
                 }
-                None => {
-                    let used = self.departed.remove(&task.name).unwrap_or_default();
-                    TaskState::new(task.clone(), TaskMarks { used, ended: used, ..TaskMarks::default() })
-                }
+                None => TaskState::new(task.clone(), self.departed.remove(&task.name).unwrap_or_default()),
             };
             self.list.push(state);
         }
@@ -120,24 +124,25 @@ impl Tasks {
                 state.marks.accepted = None;
                 self.list.push(state);
             } else {
-                self.depart(&state.task.name, state.marks.used);
+                self.depart(state);
             }
         }
         for state in &mut self.list {
-            let print = state.task.timing.print();
+            let wanted = state.task.wanted == Wanted::Yes;
+            let print = if wanted { state.task.timing.print() } else { Fingerprint::default() };
             // What was due by another timing, or while it was disabled, is of no concern.
-            if state.task.wanted != Wanted::Yes || state.marks.timing != print {
-                state.marks.followed = None;
-            }
+            state.fresh |= wanted && (state.marks.timing != print || state.marks.followed.is_none());
             state.marks.timing = print;
         }
         self.index();
         self.fresh = true;
     }
 
-    fn depart(&mut self, name: &Name, used: Incarnation) {
-        self.departed.insert(name.clone(), used);
-        self.unsaved_departed.push(name.clone());
+    fn depart(&mut self, state: TaskState) {
+        let used = state.marks.used;
+        let marks = TaskMarks { used, over: used, ended: used, timing: Fingerprint::default(), ..state.marks.without_process() };
+        self.departed.insert(state.task.name.clone(), marks);
+        self.unsaved_departed.push(state.task.name);
     }
 
     fn index(&mut self) {
@@ -182,7 +187,7 @@ impl Engine {
             if record.marks.thought_alive() {
                 kept.insert(name.clone(), TaskState::new(Task::leftover(name, record.launch), record.marks));
             } else {
-                self.tasks.departed.insert(name, record.marks.used);
+                self.tasks.departed.insert(name, record.marks);
             }
         }
         self.tasks.replace(&self.desired.tasks, kept);
@@ -203,8 +208,8 @@ impl Engine {
     pub fn take_unsaved_tasks(&mut self) -> Vec<(Name, TaskRecord)> {
         let tasks = &mut self.tasks;
         let departed = std::mem::take(&mut tasks.unsaved_departed).into_iter().filter_map(|name| {
-            let used = *tasks.departed.get(&name)?;
-            Some((name, TaskRecord { marks: TaskMarks { used, ended: used, ..TaskMarks::default() }, ..TaskRecord::default() }))
+            let marks = tasks.departed.get(&name)?.clone();
+            Some((name, TaskRecord { marks, ..TaskRecord::default() }))
         });
         let mut records: Vec<(Name, TaskRecord)> = departed.collect();
         records.extend(std::mem::take(&mut tasks.unsaved).into_iter().map(|at| {
@@ -271,8 +276,8 @@ impl Engine {
         }
         for at in 0..self.tasks.list.len() {
             let state = &mut self.tasks.list[at];
-            if state.task.wanted == Wanted::Yes && state.marks.followed.is_none() {
-                state.marks.followed = Some(Followed::from(now.wall.minute()));
+            if std::mem::take(&mut state.fresh) {
+                state.marks.followed.get_or_insert_default().begin_anew(now.wall.minute());
                 self.tasks.unsaved.insert(at);
             }
         }
@@ -287,7 +292,7 @@ impl Engine {
         let (gone, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.tasks.list).into_iter().partition(gone);
         self.tasks.list = kept;
         for state in gone {
-            self.tasks.depart(&state.task.name, state.marks.used);
+            self.tasks.depart(state);
         }
         self.tasks.index();
     }
@@ -376,7 +381,7 @@ impl Engine {
                 self.tell_task(now, at, TaskDid::Adopted { pid: identity.pid });
             }
             Found::Remains { incarnation } => {
-                let unseen = state.marks.thought_alive();
+                let unseen = state.marks.is_open();
                 state.marks.used = state.marks.used.max(*incarnation);
                 state.marks.ended = Incarnation(state.marks.used.0.saturating_sub(1));
                 state.process = Fact::Known(Process::Remains { incarnation: *incarnation });
@@ -385,7 +390,7 @@ impl Engine {
                 }
             }
             Found::Nothing | Found::Foreign { .. } => {
-                if state.marks.thought_alive() {
+                if state.marks.is_open() {
                     // It ended, or never came to be, while nobody watched: it is not begun a second time to make sure.
                     self.task_exited(now, at, Exit::Unknown);
                 }
@@ -404,15 +409,17 @@ impl Engine {
     }
 
     fn task_exited(&mut self, now: Now, at: usize, exit: Exit) {
-        let overdue = self.tasks.list[at].marks.overdue;
+        let TaskMarks { overdue, begun, proven, .. } = &self.tasks.list[at].marks;
+        let (overdue, begun, is_proven) = (*overdue, *begun, proven.is_some());
         self.task_ended(now, at, if overdue { Outcome::TimedOut } else { Outcome::Exited(exit) });
-        let begun = self.tasks.list[at].marks.begun;
         let after = begun.map_or_else(Default::default, |begun| now.boot.since(begun.at));
-        self.tell_task(now, at, TaskDid::Ended { exit, after });
+        let did = if is_proven { TaskDid::Ended { exit, after, overdue } } else { TaskDid::NotSeen };
+        self.tell_task(now, at, did);
     }
 
     fn task_ended(&mut self, now: Now, at: usize, outcome: Outcome) {
         let marks = &mut self.tasks.touch(at).marks;
+        marks.over = marks.used;
         let (due, began) = marks.begun.map_or((None, now.wall), |begun| (begun.due, begun.wall));
         marks.last = Some(Ran { due, began, ended: now.wall, outcome });
     }
@@ -423,6 +430,7 @@ impl Engine {
         state.process = Fact::Known(Process::Absent);
         let marks = &mut state.marks;
         marks.ended = marks.used;
+        marks.over = marks.used;
         marks.stop = None;
         marks.stop_failed = false;
         marks.overdue = false;

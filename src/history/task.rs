@@ -17,6 +17,8 @@ pub struct TaskMarks {
     pub used: Incarnation,
     /// Which process that is; none until the spawn was answered.
     pub proven: Option<Identity>,
+    /// The last run whose end was recorded; others of it may be left.
+    pub over: Incarnation,
     /// The last run of which nothing is left, or that never came to be.
     pub ended: Incarnation,
     /// The last run that was begun.
@@ -37,7 +39,7 @@ pub struct TaskMarks {
     pub missed: Option<Missed>,
     /// How far its schedule was followed; nothing until it was first followed.
     pub followed: Option<Followed>,
-    /// The timing that was followed.
+    /// The timing that was followed; none while the task is disabled.
     pub timing: Fingerprint,
 }
 
@@ -128,9 +130,20 @@ pub struct Stretch {
 }
 
 impl Followed {
-    /// From now on.
+    /// From now on, this minute excluded.
     pub fn from(now: Minute) -> Self {
-        Self { upto: now, answered: Vec::new() }
+        let mut followed = Self::default();
+        followed.begin_anew(now);
+        followed
+    }
+
+    /// From now on, this minute excluded: another timing is followed, or the task was disabled meanwhile. What was
+    /// answered stays so.
+    pub fn begin_anew(&mut self, now: Minute) {
+        if !self.is_answered(now) {
+            self.push(now);
+        }
+        self.upto = now;
     }
 
     /// Whether a run that was due then was run or refused.
@@ -145,12 +158,16 @@ impl Followed {
             match self.answered.iter_mut().find(|stretch| stretch.to == upto && upto <= due) {
                 // Nothing was missed in between: that would have moved the mark away from the end of the stretch.
                 Some(stretch) => stretch.to = due,
-                None => self.answered.push(Stretch { from: due, to: due }),
+                None => self.push(due),
             }
-            let surplus = self.answered.len().saturating_sub(STRETCHES);
-            self.answered.drain(..surplus);
         }
         self.upto = due;
+    }
+
+    fn push(&mut self, due: Minute) {
+        self.answered.push(Stretch { from: due, to: due });
+        let surplus = self.answered.len().saturating_sub(STRETCHES);
+        self.answered.drain(..surplus);
     }
 
     /// Runs were missed, the last of them then.
@@ -163,6 +180,11 @@ impl TaskMarks {
     /// Whether the record says that a run goes on that nobody saw end.
     pub fn thought_alive(&self) -> bool {
         self.used > self.ended
+    }
+
+    /// Whether a run was begun whose end was not recorded yet.
+    pub fn is_open(&self) -> bool {
+        self.used > self.ended && self.used > self.over
     }
 
     /// What is left of it once the machine was restarted, or its process belongs to nobody's past: what people read, and

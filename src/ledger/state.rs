@@ -48,9 +48,14 @@ impl State {
     ///
     /// # Errors
     /// The disk does not take it; the old one stays.
-    pub fn save_schedule(&self, tasks: &HashMap<Name, TaskMarks>) -> Result<(), LedgerError> {
+    pub fn save_schedule(&self, schedule: &[u8]) -> Result<(), LedgerError> {
+        self.replace("schedule.json", schedule)
+    }
+
+    /// What [`State::save_schedule`] keeps.
+    pub fn schedule_of(tasks: &HashMap<Name, TaskMarks>) -> Vec<u8> {
         // Plain data by name: this cannot fail.
-        self.replace("schedule.json", &serde_json::to_vec(tasks).unwrap_or_default())
+        serde_json::to_vec(tasks).unwrap_or_default()
     }
 
     /// The last document that was put in force, if one was kept.

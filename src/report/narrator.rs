@@ -120,7 +120,8 @@ impl Narrator {
             | Happened::HeldBy { .. }
             | Happened::Forgotten
             | Happened::DocumentAccepted { .. }
-            | Happened::Ending => {}
+            | Happened::Ending
+            | Happened::Task { .. } => {}
         }
         lines
     }

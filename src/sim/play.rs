@@ -313,7 +313,7 @@ impl Stage<'_> {
             Ok(Taken::AlreadySo) => self.line(&format!("task {name}"), "that minute was answered before"),
             Ok(Taken::Probes) => engine.task_probed(self.now, name, asked, Ok(())),
             Err(refusal) if by_person => {
-                self.line("person", &format!("{refusal} (exit {})", refusal.exit_code()));
+                self.line("person", &format!("{refusal} (exit {})", refusal.why.exit_code()));
             }
             Err(_) => {}
         }

@@ -312,8 +312,9 @@ impl Host {
         }
         let Self { services, logs, complaints, .. } = self;
         let service = &mut services[slot as usize];
+        let log = service.launch.log.as_deref().unwrap_or(&service.name);
         if let Some(capture) = &mut service.capture {
-            capture.finish(service.log_name(), service.launch.output, logs, complaints);
+            capture.finish(log, service.launch.output, logs, complaints);
         }
     }
 }

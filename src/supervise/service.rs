@@ -142,11 +142,6 @@ impl Service {
         }
     }
 
-    /// What its log is called.
-    pub(super) fn log_name(&self) -> &str {
-        self.launch.log.as_deref().unwrap_or(&self.name)
-    }
-
     /// Begins a life: nothing said or seen of an earlier one stands.
     pub(super) fn begin(&mut self, life: Incarnation) {
         self.life = life;

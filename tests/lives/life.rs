@@ -5,12 +5,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mailward::engine::{Accepted, Engine, Order, Record, Verb, Whom};
+use mailward::desired::Task;
+use mailward::engine::{Accepted, Asked, Engine, Order, Record, TaskRecord, Verb, Whom};
 use mailward::model::{Boot, Exit, Fingerprint, Life as Number, Name, Now, Wall};
 use mailward::plan::{Reason, plan};
 use mailward::sim::{Behaviour, Host};
 
 use super::random::{Draft, NAMES, Random};
+use super::tasks::{TASKS, TaskWatch};
 use super::watch::Watch;
 
 #[derive(Debug, Default)]
@@ -21,6 +23,7 @@ pub struct Totals {
     group_restarts: u64,
     kills: u64,
     turns: u64,
+    task_runs: u64,
 }
 
 impl Totals {
@@ -31,19 +34,20 @@ impl Totals {
         self.group_restarts += other.group_restarts;
         self.kills += other.kills;
         self.turns += other.turns;
+        self.task_runs += other.task_runs;
     }
 
     pub fn is_eventful(&self) -> bool {
-        self.spawns > 0 && self.charged > 0 && self.gave_up > 0 && self.group_restarts > 0 && self.kills > 0
+        self.spawns > 0 && self.charged > 0 && self.gave_up > 0 && self.group_restarts > 0 && self.kills > 0 && self.task_runs > 0
     }
 }
 
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { spawns, charged, gave_up, group_restarts, kills, turns } = self;
+        let Self { spawns, charged, gave_up, group_restarts, kills, turns, task_runs } = self;
         write!(
             f,
-            "{turns} turns, {spawns} starts, {charged} restarts charged, {gave_up} give-ups, {group_restarts} group restarts, {kills} kills of the agent"
+            "{turns} turns, {spawns} starts, {charged} restarts charged, {gave_up} give-ups, {group_restarts} group restarts, {task_runs} runs of tasks, {kills} kills of the agent"
         )
     }
 }
@@ -54,6 +58,8 @@ pub struct Life {
     host: Host,
     engine: Option<Engine>,
     ledger: HashMap<Name, Record>,
+    task_ledger: HashMap<Name, TaskRecord>,
+    tasks: TaskWatch,
     number: u64,
     now: Now,
     watch: Watch,
@@ -73,6 +79,8 @@ impl Life {
             host: Host::new(),
             engine: None,
             ledger: HashMap::new(),
+            task_ledger: HashMap::new(),
+            tasks: TaskWatch::default(),
             number: 0,
             now: Now { boot: Boot(10_000), wall: Wall(0) },
             watch: Watch::default(),
@@ -105,14 +113,16 @@ impl Life {
         self.faults = false;
         self.quiet()?;
         let Watch { spawns, charged, gave_up, group_restarts, .. } = self.watch;
-        Ok(Totals { spawns, charged, gave_up, group_restarts, ..self.totals })
+        Ok(Totals { spawns, charged, gave_up, group_restarts, task_runs: self.tasks.runs, ..self.totals })
     }
 
     fn begin(&mut self) {
         self.number += 1;
         self.host.agent_lives(self.now.boot);
         self.say(|| format!("agent begins life {}", self.number));
-        self.engine = Some(Engine::new(self.draft.desired(), Number(self.number), self.ledger.clone()));
+        let mut engine = Engine::new(self.draft.desired(), Number(self.number), self.ledger.clone());
+        engine.recall_tasks(self.task_ledger.clone());
+        self.engine = Some(engine);
         let desired = self.draft.desired();
         self.watch.documented(&desired);
     }
@@ -143,11 +153,13 @@ impl Life {
             return Ok(());
         }
         self.ledger.extend(engine.take_unsaved());
+        self.task_ledger.extend(engine.take_unsaved_tasks());
         for happening in &turn.news {
+            self.tasks.news(happening, &engine)?;
             self.say(|| format!("  {}: {}", happening.service.as_deref().unwrap_or("-"), happening.what));
             self.watch.news(happening, engine.desired())?;
         }
-        let survives = if kill { self.random.below(turn.steps.len() as u64 + 1) as usize } else { usize::MAX };
+        let survives = if kill { self.random.below((turn.steps.len() + turn.tasks.len()) as u64 + 1) as usize } else { usize::MAX };
         let desired = engine.desired().clone();
         self.watch.asks_one_by_one(&turn.steps, &desired)?;
         for todo in turn.steps.iter().take(survives) {
@@ -158,6 +170,12 @@ impl Life {
             });
             self.watch.step(self.now, todo, &desired, &self.host)?;
             self.host.perform(self.now.boot, todo, &desired);
+        }
+        let survives = survives.saturating_sub(turn.steps.len());
+        for todo in turn.tasks.iter().take(survives) {
+            self.say(|| format!("  {} {:?}: {}", todo.key, todo.step, todo.reason));
+            self.tasks.step(self.now, todo, &engine, &self.host)?;
+            self.host.perform_task(self.now.boot, todo);
         }
         self.compare_with_full_plan(&engine)?;
         if kill {
@@ -185,7 +203,7 @@ impl Life {
     }
 
     fn next_at(&self) -> Option<Boot> {
-        let wake = self.engine.as_ref().and_then(|engine| engine.board().wake());
+        let wake = self.engine.as_ref().and_then(Engine::wake);
         [self.host.next_at(), wake].into_iter().flatten().min()
     }
 
@@ -216,7 +234,18 @@ impl Life {
     /// One fault, order or edit.
     fn happen(&mut self) {
         let service = self.service();
-        match self.random.below(22) {
+        match self.random.below(27) {
+            22..=24 => self.run_task(),
+            25 => {
+                let name: &str = *self.random.pick(&TASKS);
+                let task = Task::key(name);
+                self.change_behaviour(&task);
+            }
+            26 => {
+                let name: &str = *self.random.pick(&TASKS);
+                let task = Task::key(name);
+                self.host.end_main(self.now.boot, &task, Exit::Code(1));
+            }
             0..=5 => {
                 let exit = *self.random.pick(&[Exit::Code(0), Exit::Code(1), Exit::Signal(9), Exit::Signal(11)]);
                 self.say(|| format!("{service} is hit: {exit}"));
@@ -246,6 +275,16 @@ impl Life {
         if self.engine.is_none() && self.random.chance(60) {
             self.begin();
         }
+    }
+
+    /// The clock or a person asks for a run.
+    fn run_task(&mut self) {
+        let name = *self.random.pick(&TASKS);
+        let minute = Wall(self.now.wall.0.saturating_add_unsigned(self.now.boot.0)).minute();
+        let asked = if self.random.chance(70) { Asked::ByClock(minute) } else { Asked::ByPerson };
+        let Some(engine) = &mut self.engine else { return };
+        let taken = engine.run_task(self.now, name, asked);
+        self.say(|| format!("{name} is asked for, {asked:?}: {taken:?}"));
     }
 
     fn change_behaviour(&mut self, service: &Name) {
@@ -326,12 +365,21 @@ impl Life {
             };
         }
         self.watch.rebooted(&self.held);
+        for record in self.task_ledger.values_mut() {
+            record.marks = std::mem::take(&mut record.marks).without_process();
+        }
+        self.tasks.rebooted();
         self.now.boot = Boot(5_000);
         self.begin();
     }
 
     /// When faults end, everything is as wanted or says why not; then nothing is done any more ([10], [9]).
     fn quiet(&mut self) -> Result<(), String> {
+        for name in TASKS {
+            let well = Behaviour { dies: Some((Duration::from_secs(5), Exit::Code(0))), ..Behaviour::default() };
+            self.host.behave(self.now.boot, &Task::key(name), well);
+            self.host.end_main(self.now.boot, &Task::key(name), Exit::Code(0));
+        }
         for name in NAMES {
             self.host.behave(self.now.boot, &Arc::from(name), Behaviour::default());
             self.host.stranger(&Arc::from(name), None);
@@ -365,9 +413,10 @@ impl Life {
         }
         let before = engine.history().clone();
         let turn = engine.turn(now);
-        if !turn.steps.is_empty() || !turn.news.is_empty() || *engine.history() != before {
+        if !turn.steps.is_empty() || !turn.tasks.is_empty() || !turn.news.is_empty() || *engine.history() != before {
             return Err(format!("converged, and yet: {:?} {:?}", turn.steps, turn.news));
         }
+        TaskWatch::quiet(engine, &self.host)?;
         if !engine.take_unsaved().is_empty() {
             return Err("converged, and yet something is written".to_owned());
         }

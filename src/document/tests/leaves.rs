@@ -27,6 +27,8 @@ fn base() -> Value {
         "spec": {
             "profile": "Custom",
             "autorestart": {"onGiveUp": "RetryAfter"},
+            "schedule": [{"name": "task", "crontab": "0 1 1 * 1", "command": ["bin/task"],
+                "environment": [{"name": "A", "value": "b"}]}],
             "services": [
                 {"name": "first", "command": ["bin/first"]},
                 {"name": "other", "command": ["bin/other"], "group": "g", "pidFile": "a", "environment": [{"name": "A", "value": "b"}],
@@ -84,6 +86,17 @@ fn change(leaf: &str) -> Option<Value> {
         "spec.services[].listeners[].socket" => json!("/run/x"),
         "spec.services[].listeners[].protocol" => json!("Imap"),
         "spec.services[].listeners[].tls" => json!("Implicit"),
+        "spec.schedule[].enabled" => json!(false),
+        "spec.schedule[].crontab" => json!("0 2 * * *"),
+        "spec.schedule[].dayRule" => json!("And"),
+        "spec.schedule[].timeZone" | "spec.timeZone" => json!("Europe/Zurich"),
+        "spec.schedule[].name" => json!("renamed"),
+        "spec.schedule[].command" => json!(["/bin/new"]),
+        "spec.schedule[].user" => json!("mail"),
+        "spec.schedule[].environment[].name" => json!("B"),
+        "spec.schedule[].environment[].value" => json!("c"),
+        "spec.schedule[].timeout" => json!("7s"),
+        "spec.schedule[].needs" => json!(["first"]),
         "spec.services[].restartedAt" => json!("2026-11-23T12:00:00Z"),
         _ => return None,
     })
