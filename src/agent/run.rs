@@ -197,7 +197,8 @@ fn begin(
     }
     let log_dir = Path::new(&site.data_root).join("log");
     let host = Host::new(HostConfig {
-        runtime_dir: settings.runtime_dir.clone(),
+        // Services have another working directory, and are told of their sockets.
+        runtime_dir: std::path::absolute(&settings.runtime_dir).unwrap_or_else(|_| settings.runtime_dir.clone()),
         log_dir,
         rotate_size: site.rotate_size.unwrap_or(0),
         keep: site.keep,

@@ -10,7 +10,7 @@ use crate::sched::{self, SchedError};
 
 /// Follows the schedule until it is told to end.
 pub(crate) async fn sched(client: Client) -> Result<u8, Failure> {
-    super::running::log();
+    super::running::log(std::env::var_os("MAILWARD_SERVICE").is_none());
     match sched::follow(client).await {
         Ok(()) => Ok(OK),
         Err(error @ SchedError::System { .. }) => Err(Failure::new(SYSTEM, chain(&error))),
