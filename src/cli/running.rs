@@ -71,11 +71,8 @@ pub(crate) fn log(stamped: bool) {
     let filter = EnvFilter::try_from_env("MAILWARD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
     // Somebody has set a subscriber already only where the agent runs inside a test.
-    let _ = if stamped {
-        lines.with_target(false).try_init()
-    } else {
-        lines.without_time().with_target(false).try_init()
-    };
+    let _ =
+        if stamped { lines.with_target(false).try_init() } else { lines.without_time().with_target(false).try_init() };
 }
 
 #[cfg(test)]

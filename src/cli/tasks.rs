@@ -26,7 +26,9 @@ pub(crate) async fn run(client: &Client, said: &TaskRun) -> Result<u8, Failure> 
         codes.push(answered.exit_code);
         match answered.outcome {
             Outcome::Doing | Outcome::AlreadySo => print(&format!("{name} is begun; its output is in its log\n"))?,
-            Outcome::Refused if answered.exit_code == USAGE => say(&format!("mailward: {}", unknown(client, name).await)),
+            Outcome::Refused if answered.exit_code == USAGE => {
+                say(&format!("mailward: {}", unknown(client, name).await))
+            }
             Outcome::Refused => say(&format!("mailward: {}", answered.message)),
         }
     }

@@ -294,10 +294,7 @@ async fn errors_are_problem_details() {
         ("GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n", 404),
         ("DELETE /v1/status HTTP/1.1\r\nHost: x\r\n\r\n", 405),
         ("POST /v1/orders HTTP/1.1\r\nHost: x\r\nContent-Length: 16\r\n\r\n{\"verb\":\"shoot\"}", 400),
-        (
-            "POST /v1/tasks/x/runs HTTP/1.1\r\nHost: x\r\nContent-Length: 16\r\n\r\n{\"due\":\"monday\"}",
-            400,
-        ),
+        ("POST /v1/tasks/x/runs HTTP/1.1\r\nHost: x\r\nContent-Length: 16\r\n\r\n{\"due\":\"monday\"}", 400),
         ("GET /v1/history?service=%ff HTTP/1.1\r\nHost: x\r\n\r\n", 400),
     ] {
         let answer = fake.raw(request.as_bytes()).await;

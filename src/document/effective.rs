@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::profile::Catalogue;
-use super::spec::{DayRule, GiveUp, HighAvailabilityMode, MessagingServer, Output, Profile, Service, Spec, StartOrder, Task};
+use super::spec::{
+    DayRule, GiveUp, HighAvailabilityMode, MessagingServer, Output, Profile, Service, Spec, StartOrder, Task,
+};
 
 /// One document with everything supplied that it does not say.
 pub(super) struct Effective<'a> {

@@ -98,7 +98,9 @@ impl fmt::Display for TaskDid {
             Self::Ended { exit, after, overdue: true } => {
                 write!(f, "was ended after {:.1} s: {exit}", after.as_secs_f64())
             }
-            Self::Ended { exit: Exit::Code(0), after, .. } => write!(f, "ended well after {:.1} s", after.as_secs_f64()),
+            Self::Ended { exit: Exit::Code(0), after, .. } => {
+                write!(f, "ended well after {:.1} s", after.as_secs_f64())
+            }
             Self::Ended { exit: Exit::Unknown, .. } => f.write_str("has ended; how was not seen"),
             Self::Ended { exit, after, .. } => write!(f, "failed after {:.1} s: {exit}", after.as_secs_f64()),
             Self::NotSeen => f.write_str("was to begin when the agent was killed; nothing of it runs"),
@@ -107,7 +109,9 @@ impl fmt::Display for TaskDid {
             Self::Killed => f.write_str("killed: it did not end in time"),
             Self::StopFailed => f.write_str("could not be ended: KILL left processes"),
             Self::Skipped { due, why } => write!(f, "was due at {due} and is not run: {why}"),
-            Self::Missed { count: 1, first, .. } => write!(f, "missed its run of {first}: nobody followed the schedule"),
+            Self::Missed { count: 1, first, .. } => {
+                write!(f, "missed its run of {first}: nobody followed the schedule")
+            }
             Self::Missed { count, first, last } => {
                 write!(f, "missed {count} runs from {first} to {last}: nobody followed the schedule")
             }

@@ -140,7 +140,13 @@ impl Tasks {
 
     fn depart(&mut self, state: TaskState) {
         let used = state.marks.used;
-        let marks = TaskMarks { used, over: used, ended: used, timing: Fingerprint::default(), ..state.marks.without_process() };
+        let marks = TaskMarks {
+            used,
+            over: used,
+            ended: used,
+            timing: Fingerprint::default(),
+            ..state.marks.without_process()
+        };
         self.departed.insert(state.task.name.clone(), marks);
         self.unsaved_departed.push(state.task.name);
     }
@@ -351,7 +357,9 @@ impl Engine {
                 self.tasks.touch(at).process = Fact::Known(Process::Remains { incarnation: *incarnation });
                 self.task_exited(now, at, *exit);
             }
-            Seen::Emptied { incarnation } if state.marks.used == *incarnation && present.is_none() => self.task_gone(at),
+            Seen::Emptied { incarnation } if state.marks.used == *incarnation && present.is_none() => {
+                self.task_gone(at)
+            }
             // The answer to no question that is open, of a run that is over, or of no meaning for a task.
             Seen::Found(_)
             | Seen::Spawned { .. }

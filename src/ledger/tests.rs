@@ -36,13 +36,19 @@ fn r16_a_killed_agent_finds_which_run_it_had_begun_and_how_far_schedules_were_fo
     let marks = TaskMarks { used: Incarnation(3), followed: Some(followed), ..TaskMarks::default() };
     let record = TaskRecord { marks: marks.clone(), ..TaskRecord::default() };
     let mut journal = Journal::open(folder.path(), epoch("a"));
-    journal.save(Changed { tasks: vec![("purge".into(), record)], services: vec![("purge".into(), record_of(1))] }).unwrap();
+    journal
+        .save(Changed { tasks: vec![("purge".into(), record)], services: vec![("purge".into(), record_of(1))] })
+        .unwrap();
     let next = Journal::open(folder.path(), epoch("a"));
     assert_eq!(next.task_records().get("purge").map(|record| &record.marks), Some(&marks));
     assert_eq!(kept(&next, "purge"), Some(1), "a service may have the name of a task");
     let state = State::new(folder.path());
     state.save_schedule(&State::schedule_of(&HashMap::from([(Name::from("purge"), marks.clone())]))).unwrap();
-    assert_eq!(state.schedule().get("purge"), Some(&marks.without_process()), "a reboot ends the run, not the schedule");
+    assert_eq!(
+        state.schedule().get("purge"),
+        Some(&marks.without_process()),
+        "a reboot ends the run, not the schedule"
+    );
     std::fs::write(folder.path().join("schedule.json"), "{").unwrap();
     assert!(state.schedule().is_empty());
 }

@@ -27,13 +27,7 @@ pub struct Agenda {
 
 /// Looks at a task's schedule. `examined` is the last minute that this scheduler has looked at: a clock that went back
 /// behind what was followed is followed from there. What was answered is not told again.
-pub fn agenda<Z: Zone>(
-    crontab: &Crontab,
-    zone: &Z,
-    followed: &Followed,
-    examined: Minute,
-    now: Minute,
-) -> Agenda {
+pub fn agenda<Z: Zone>(crontab: &Crontab, zone: &Z, followed: &Followed, examined: Minute, now: Minute) -> Agenda {
     let mut agenda = Agenda::default();
     let from = followed.upto.min(examined);
     let past = dues(crontab, zone, from).take(MOST).take_while(|due| *due <= now);

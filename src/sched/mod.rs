@@ -151,7 +151,13 @@ impl Sched {
         for task in tasks.all() {
             let found = task.look(examined, now);
             if let Some(missed) = found.missed {
-                tracing::warn!("{}: missed {} run(s) from {} to {}", task.name, missed.count, missed.first, missed.last);
+                tracing::warn!(
+                    "{}: missed {} run(s) from {} to {}",
+                    task.name,
+                    missed.count,
+                    missed.first,
+                    missed.last
+                );
                 let report = TaskMissed::new(missed);
                 self.pulse.during(self.client.task_missed(&task.name, &report)).await??;
                 task.followed.miss(missed.last);

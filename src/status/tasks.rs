@@ -46,11 +46,7 @@ pub struct TaskStatus {
 }
 
 /// Every task. `followed` says whether a scheduler is wanted at all, `next` when a task is due, or why it is not.
-pub fn tasks(
-    engine: &Engine,
-    followed: bool,
-    next: impl Fn(&TaskState) -> Result<Minute, String>,
-) -> Vec<TaskStatus> {
+pub fn tasks(engine: &Engine, followed: bool, next: impl Fn(&TaskState) -> Result<Minute, String>) -> Vec<TaskStatus> {
     engine.tasks().iter().map(|state| one(state, followed, &next)).collect()
 }
 

@@ -38,7 +38,12 @@ impl Totals {
     }
 
     pub fn is_eventful(&self) -> bool {
-        self.spawns > 0 && self.charged > 0 && self.gave_up > 0 && self.group_restarts > 0 && self.kills > 0 && self.task_runs > 0
+        self.spawns > 0
+            && self.charged > 0
+            && self.gave_up > 0
+            && self.group_restarts > 0
+            && self.kills > 0
+            && self.task_runs > 0
     }
 }
 
@@ -159,7 +164,11 @@ impl Life {
             self.say(|| format!("  {}: {}", happening.service.as_deref().unwrap_or("-"), happening.what));
             self.watch.news(happening, engine.desired())?;
         }
-        let survives = if kill { self.random.below((turn.steps.len() + turn.tasks.len()) as u64 + 1) as usize } else { usize::MAX };
+        let survives = if kill {
+            self.random.below((turn.steps.len() + turn.tasks.len()) as u64 + 1) as usize
+        } else {
+            usize::MAX
+        };
         let desired = engine.desired().clone();
         self.watch.asks_one_by_one(&turn.steps, &desired)?;
         for todo in turn.steps.iter().take(survives) {

@@ -80,6 +80,10 @@ impl TaskWatch {
                 return Err(format!("at the end {name} still runs"));
             }
         }
-        if engine.take_unsaved_tasks().is_empty() { Ok(()) } else { Err("converged, and yet tasks are written".to_owned()) }
+        if engine.take_unsaved_tasks().is_empty() {
+            Ok(())
+        } else {
+            Err("converged, and yet tasks are written".to_owned())
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::super::document_text::{DocumentText, Listen, ServiceText, list};
-use super::super::oracle_document::{OraclePorts, spec_fields, standin_sched};
+use super::super::oracle_document::{OraclePorts, spec_fields};
 use super::DebianError;
 use super::dovecot;
 use super::files::Folder;
@@ -49,7 +49,6 @@ pub fn oracle_of_debian_parts(root: &Path, program: &Path, ports: OraclePorts) -
         imap.listen(Listen::Port(ports.imap, "Imap")),
         pop.listen(Listen::Port(ports.pop, "Pop3")),
         nginx_service(&folder, "http", ports.http),
-        standin_sched(&folder.path("data"), program),
         postfix_service(&folder, &receiving)
             .listen(Listen::Port(ports.smtp, "Smtp"))
             .listen(Listen::Port(ports.submission, "Submission")),

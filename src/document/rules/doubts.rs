@@ -86,7 +86,7 @@ fn standby_later(all: &Effective<'_>, found: &mut Findings) {
 fn window_and_gap(all: &Effective<'_>, found: &mut Findings) {
     let spec = all.spec;
     let window_set = spec.autorestart.as_ref().is_some_and(|policy| policy.timeout.is_some());
-    let task_at = spec.schedule.iter().position(|task| &*task.name == "msprobe");
+    let task_at = spec.schedule.iter().position(|task| &*task.name == "msprobe" && task.crontab.is_some());
     let threshold_set = spec.probes.as_ref().is_some_and(|probes| probes.failure_threshold.is_some())
         || spec
             .services
@@ -95,7 +95,8 @@ fn window_and_gap(all: &Effective<'_>, found: &mut Findings) {
     if !(window_set || task_at.is_some() || threshold_set) {
         return;
     }
-    let Some(gap) = all.msprobe().and_then(|task| crontab_of(all, task)?.ok()).and_then(|crontab| crontab.longest_gap())
+    let Some(gap) =
+        all.msprobe().and_then(|task| crontab_of(all, task)?.ok()).and_then(|crontab| crontab.longest_gap())
     else {
         return;
     };

@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Account, Argument, ClassName, Crontab, Image, DayRule, Interval, Quantity, ServiceName, Variable, ZoneName};
+use super::{
+    Account, Argument, ClassName, Crontab, DayRule, Image, Interval, Quantity, ServiceName, Variable, ZoneName,
+};
 
 /// A command run by the clock.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -22,7 +22,8 @@ const WAITS: &str = "command: [/bin/sh, -c, 'echo began >> $0/task.book; until t
 
 /// A document with the scheduler and these tasks, each a minute's crontab and its other fields.
 fn document(tasks: &[(&str, &str)]) -> String {
-    let mut text = format!("  services:\n    - {{name: store, command: [/bin/sleep, '1000000']}}\n{SCHED}  schedule:\n");
+    let mut text =
+        format!("  services:\n    - {{name: store, command: [/bin/sleep, '1000000']}}\n{SCHED}  schedule:\n");
     for (name, fields) in tasks {
         text += &format!("    - {{name: {name}, crontab: '* * * * *', {fields}}}\n");
     }
@@ -141,7 +142,10 @@ fn r17_an_agent_that_is_killed_while_a_task_runs_finds_it_and_records_its_end_on
     house.put("go", "");
     until_did(&house, "report", "Ended");
     assert!(house.read("task.book").starts_with("began\nended\n"));
-    assert_eq!(did(&house, "report").iter().filter(|did| did["event"] == "Ended").count(), times(&house, "report", "Began") + 1);
+    assert_eq!(
+        did(&house, "report").iter().filter(|did| did["event"] == "Ended").count(),
+        times(&house, "report", "Began") + 1
+    );
 }
 
 #[test]
