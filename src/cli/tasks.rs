@@ -27,7 +27,7 @@ pub(crate) async fn run(client: &Client, said: &TaskRun) -> Result<u8, Failure> 
         match answered.outcome {
             Outcome::Doing | Outcome::AlreadySo => print(&format!("{name} is begun; its output is in its log\n"))?,
             Outcome::Refused if answered.exit_code == USAGE => {
-                say(&format!("mailward: {}", unknown(client, name).await))
+                say(&format!("mailward: {}", unknown(client, name).await));
             }
             Outcome::Refused => say(&format!("mailward: {}", answered.message)),
         }

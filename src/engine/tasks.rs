@@ -358,7 +358,7 @@ impl Engine {
                 self.task_exited(now, at, *exit);
             }
             Seen::Emptied { incarnation } if state.marks.used == *incarnation && present.is_none() => {
-                self.task_gone(at)
+                self.task_gone(at);
             }
             // The answer to no question that is open, of a run that is over, or of no meaning for a task.
             Seen::Found(_)

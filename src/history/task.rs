@@ -202,7 +202,9 @@ mod tests {
 
     fn followed(answers: &[i64]) -> Followed {
         let mut followed = Followed::from(Minute(0));
-        answers.iter().for_each(|due| followed.answer(Minute(*due)));
+        for due in answers {
+            followed.answer(Minute(*due));
+        }
         followed
     }
 

@@ -309,13 +309,12 @@ impl Stage<'_> {
         let wall = Wall(self.now.wall.0.saturating_add_unsigned(self.now.boot.0));
         let asked = if by_person { Asked::ByPerson } else { Asked::ByClock(wall.minute()) };
         match engine.run_task(self.now, name, asked) {
-            Ok(Taken::Begins) => {}
             Ok(Taken::AlreadySo) => self.line(&format!("task {name}"), "that minute was answered before"),
             Ok(Taken::Probes) => engine.task_probed(self.now, name, asked, Ok(())),
             Err(refusal) if by_person => {
                 self.line("person", &format!("{refusal} (exit {})", refusal.why.exit_code()));
             }
-            Err(_) => {}
+            Ok(Taken::Begins) | Err(_) => {}
         }
         self.engine = Some(engine);
     }

@@ -78,7 +78,7 @@ impl Stage {
                 oracle_document(root, &program, ports, recovery)
             }
             Parts::Debian => {
-                oracle_of_debian_parts(root, &program, ports).map_err(|error| Failure::of(CANNOT_CREATE, &error))?
+                oracle_of_debian_parts(root, ports).map_err(|error| Failure::of(CANNOT_CREATE, &error))?
             }
         };
         for service in &mut document.services {

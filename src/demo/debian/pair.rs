@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::super::document_text::{DocumentText, Listen, ServiceText};
+use super::super::document_text::{DocumentText, Listen};
 use super::super::ports::pick_free_ports;
 use super::DebianError;
 use super::dovecot;

@@ -69,7 +69,7 @@ fn change(leaf: &str) -> Option<Value> {
         "spec.services[].environment[].value" => json!("c"),
         "spec.services[].limits.openFiles" | "spec.services[].limits.processes" => json!(100),
         limit if limit.starts_with("spec.services[].limits.") => json!("1Gi"),
-        "spec.services[].dependsOn" => json!(["first"]),
+        "spec.services[].dependsOn" | "spec.schedule[].needs" => json!(["first"]),
         "spec.services[].group" => json!("h"),
         "spec.services[].groupRole" => json!("Lead"),
         "spec.services[].onDependencyRestart" => json!("Restart"),
@@ -78,7 +78,8 @@ fn change(leaf: &str) -> Option<Value> {
         "spec.services[].startTimeout"
         | "spec.services[].stopTimeout"
         | "spec.services[].reload.timeout"
-        | "spec.services[].check.timeout" => json!("7s"),
+        | "spec.services[].check.timeout"
+        | "spec.schedule[].timeout" => json!("7s"),
         "spec.services[].stopSignal" | "spec.services[].reload.signal" => json!("QUIT"),
         "spec.services[].watchFiles" => json!(["/etc/x"]),
         "spec.services[].listeners[].address" => json!("::1"),
@@ -95,8 +96,6 @@ fn change(leaf: &str) -> Option<Value> {
         "spec.schedule[].user" => json!("mail"),
         "spec.schedule[].environment[].name" => json!("B"),
         "spec.schedule[].environment[].value" => json!("c"),
-        "spec.schedule[].timeout" => json!("7s"),
-        "spec.schedule[].needs" => json!(["first"]),
         "spec.services[].restartedAt" => json!("2026-11-23T12:00:00Z"),
         _ => return None,
     })

@@ -1,6 +1,7 @@
 //! Tasks of the schedule, with the scheduler as the service it is: a process of its own that may be killed or stopped.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use mailward::clock;
@@ -25,7 +26,7 @@ fn document(tasks: &[(&str, &str)]) -> String {
     let mut text =
         format!("  services:\n    - {{name: store, command: [/bin/sleep, '1000000']}}\n{SCHED}  schedule:\n");
     for (name, fields) in tasks {
-        text += &format!("    - {{name: {name}, crontab: '* * * * *', {fields}}}\n");
+        let _ = writeln!(text, "    - {{name: {name}, crontab: '* * * * *', {fields}}}");
     }
     text
 }
