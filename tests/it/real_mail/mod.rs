@@ -6,7 +6,9 @@ mod talk;
 
 mod changes;
 mod crashes;
+mod edits;
 mod queue;
+mod stops;
 mod store_group;
 mod strangers;
 mod survival;

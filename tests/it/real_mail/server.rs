@@ -67,8 +67,13 @@ impl Server {
             service.set("startTimeout", "10m");
             service.set("stopTimeout", "10m");
         }
-        self.house.write_document(&self.document.to_string());
+        self.write();
         self
+    }
+
+    /// Puts the document as it is now in its place.
+    pub(super) fn write(&self) {
+        self.house.write_document(&self.document.to_string());
     }
 
     /// With the agent, and everything ready.

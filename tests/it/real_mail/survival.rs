@@ -1,52 +1,12 @@
-//! Stops and starts of everything, and an agent that is killed.
+//! An agent that is killed with -9, and what its successor finds.
 
 use mailward::demo::DOMAIN;
 use rustix::process::Signal;
 
-use super::server::{Server, pair};
-use super::talk::is_free;
+use super::server::pair;
 use crate::processes::Process;
 
 const ALL: [&str; 3] = ["dovecot", "postfix", "web"];
-
-fn everybody(server: &Server) -> Vec<Process> {
-    ALL.iter().flat_map(|name| server.family(name)).collect()
-}
-
-/// No process of the old ones, none at all of this server, and nobody on its ports.
-fn nothing_is_left(server: &Server, old: &[Process]) {
-    let left: Vec<&Process> = old.iter().filter(|process| process.lives()).collect();
-    assert!(left.is_empty(), "{left:?}");
-    assert_eq!(server.processes(), Vec::<i32>::new());
-    for port in [server.imap, server.pop, server.smtp, server.http] {
-        assert!(is_free(port), "{port}");
-    }
-}
-
-#[test]
-fn r03_everything_stops_in_reverse_order_and_nothing_is_left_running() {
-    let mut server = pair().started();
-    let history = server.history();
-    let at = |what: &str| history.iter().position(|line| line == what).unwrap();
-    assert!(at("dovecot Ready") < at("web Started"), "[R1] {history:#?}");
-    server.carries("first");
-    // They stay connected, which is no reason for a server to stay.
-    let (_imap, _smtp) = (server.imap_client(), server.smtp_client());
-    let (old, told) = (everybody(&server), server.history().len());
-    server.does(&["stop"]);
-    nothing_is_left(&server, &old);
-    let steps = server.steps(told, &["web", "dovecot"]);
-    assert_eq!(steps[0], "-web", "{steps:?}");
-    assert!(steps.contains(&"-dovecot".to_owned()) && server.times("postfix Stopped") == 1, "{steps:?}");
-
-    server.does(&["start"]);
-    server.carries("second");
-    server.read_by_imap("first");
-    let old = everybody(&server);
-    server.signal_agent(Signal::TERM);
-    assert_eq!(server.house.ended().code(), Some(0));
-    nothing_is_left(&server, &old);
-}
 
 #[test]
 fn r05_a_killed_agent_finds_the_real_servers_again_and_open_sessions_do_not_notice() {
