@@ -4,7 +4,9 @@
 mod agent;
 mod command_line;
 mod debian_parts;
+mod processes;
 mod readiness;
+mod real_mail;
 mod running;
 mod sources;
 mod standin;
