@@ -7,11 +7,13 @@
 mod document;
 mod fold;
 mod happening;
+mod health;
 mod notes;
 mod orders;
 
 pub use document::Record;
 pub use happening::{Happened, Happening, Verb};
+pub use health::Askable;
 pub use orders::{Accepted, Answer, Order, Refusal, Whom};
 
 use std::collections::{BTreeSet, HashMap, HashSet};
