@@ -94,6 +94,8 @@ pub enum Cause {
     Failed,
     /// It was not ready in time; its failure is answered apart from its end.
     NotReadyInTime,
+    /// It hung until its budget was spent, lives still, and its group goes ([R11]); it does not start again.
+    GaveUp,
     /// A member of its restart group failed ([R9]).
     GroupFailed,
     /// The declaration or the files of its group's lead changed ([R19]).
@@ -118,7 +120,7 @@ impl Cause {
     /// Whether the whole restart group is meant: then no member starts while another is still to go.
     pub fn is_of_group(self) -> bool {
         match self {
-            Self::GroupFailed | Self::GroupChanged | Self::GroupOrdered => true,
+            Self::GaveUp | Self::GroupFailed | Self::GroupChanged | Self::GroupOrdered => true,
             Self::Failed
             | Self::NotReadyInTime
             | Self::DependencyRestarted

@@ -215,7 +215,7 @@ fn launch(effective: &Effective<'_>, service: &Service) -> Launch {
             address_space: limits.address_space.map(|size| size.0),
             locked_memory: limits.locked_memory.map(|size| size.0),
         },
-        watchdog: service.watchdog.map(|watchdog| watchdog.0).filter(|_| readiness == Readiness::Notify),
+        watchdog: service.watchdog.map(|watchdog| watchdog.0),
         readiness,
         pid_file: service.pid_file.as_ref().map(|path| below(effective.data_root(), path)),
         stop_signal: service.stop_signal.unwrap_or_default(),

@@ -263,10 +263,6 @@ impl Engine {
             marks.spawned_at = now.boot;
             marks.spawned_wall = now.wall;
         }
-        if marks.hung().is_some() {
-            // Seen by an earlier life of the agent, and it may answer by now: a hang has to be seen anew.
-            marks.failure = None;
-        }
         marks.used = marks.used.max(incarnation);
         marks.ended = Incarnation(incarnation.0.saturating_sub(1));
         marks.proven = Some(identity);

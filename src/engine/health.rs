@@ -6,7 +6,7 @@
 use super::{Engine, Happened};
 use crate::desired::{Ix, OnHang, Service, Wanted};
 use crate::history::Failed;
-use crate::model::{Boot, Diagnosis, Incarnation, Name, Now, Round, Strain};
+use crate::model::{Boot, Diagnosis, Health, Incarnation, Name, Now, Round, Strain};
 use crate::observed::Probed;
 use crate::plan::left_hanging;
 use crate::policy::health::{self, Circumstances, STRESS_BELIEVED};
@@ -48,9 +48,7 @@ impl Engine {
     }
 
     pub(super) fn missed_watchdog(&mut self, now: Now, ix: Ix, incarnation: Incarnation, words: &str, strain: Strain) {
-        self.judge(now, ix, incarnation, |before, about| {
-            health::after_missed_watchdog(before, words, strain, about)
-        });
+        self.judge(now, ix, incarnation, |before, about| health::after_missed_watchdog(before, words, strain, about));
     }
 
     fn judge(
@@ -77,7 +75,7 @@ impl Engine {
         let answers = after.diagnosis.as_ref().is_some_and(Diagnosis::is_answer);
         let hangs_anew = after.hang.is_some() && before.hang.is_none();
         if let Some(diagnosis) = after.diagnosis.clone().filter(|_| !hangs_anew)
-            && is_news(before.diagnosis.as_ref(), &diagnosis)
+            && is_news(&before, &after)
         {
             self.tell(now, ix, Happened::Probed { diagnosis });
         }
@@ -202,11 +200,11 @@ impl Engine {
     }
 }
 
-/// Whether people are told: whenever a round says another thing than the one before, and of the first only what is
-/// amiss.
-fn is_news(before: Option<&Diagnosis>, after: &Diagnosis) -> bool {
-    match before {
-        Some(before) => before.kind() != after.kind(),
-        None => *after != Diagnosis::Answers,
-    }
+/// Whether people are told: whenever a round says another thing than the one before, of the first only what is amiss,
+/// and of failed rounds each that counts, be it towards a hang or towards the excuses.
+fn is_news(before: &Probed, after: &Probed) -> bool {
+    let kind = |probed: &Probed| probed.diagnosis.as_ref().map(Diagnosis::kind);
+    let counts = after.strained > before.strained || (after.failed > before.failed && after.hang.is_none());
+    let first = kind(before).is_none() && kind(after) == Some(Health::Answers);
+    counts || (kind(before) != kind(after) && !first)
 }

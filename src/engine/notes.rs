@@ -114,7 +114,7 @@ impl Engine {
         let Some(group) = group.map(|group| self.desired.groups[group.at()].members.clone()) else { return };
         for ix in group {
             if self.history.services[ix.at()].given_up.is_some() && self.observed.services[ix.at()].alive().is_some() {
-                self.retire(ix, Cause::GroupFailed);
+                self.retire(ix, Cause::GaveUp);
             }
         }
     }
@@ -131,14 +131,15 @@ impl Engine {
         }
         let marks = self.marks(ix);
         let failure = marks.failure.take();
+        let hung = failure.as_ref().is_some_and(|failure| failure.how.is_hang());
         let files = failure.as_ref().and_then(|failure| failure.files);
         let declaration = failure.map_or(declaration, |failure| failure.declaration);
         marks.given_up = Some(GivenUp { at: now.boot, wall: now.wall, declaration, files });
         let charges = marks.charged_within(window, now.boot);
         self.tell(now, ix, Happened::GaveUp { charges });
         // A hung lead is no use to a group that stops ([R11]); any other is left as it is.
-        if reach::led_by(&self.desired, ix).len() > 1 && self.observed.services[ix.at()].alive().is_some() {
-            self.retire(ix, Cause::Failed);
+        if hung && reach::led_by(&self.desired, ix).len() > 1 {
+            self.retire(ix, Cause::GaveUp);
         }
     }
 

@@ -194,6 +194,7 @@ impl Cause {
         match self {
             Self::Failed => "it failed",
             Self::NotReadyInTime => "it was not ready in time",
+            Self::GaveUp => "it gave up, and its group goes",
             Self::GroupFailed => "a member of its group failed",
             Self::GroupChanged => "the lead of its group changed",
             Self::GroupOrdered => "a person restarted the lead of its group",
@@ -352,7 +353,7 @@ impl Reason {
             Self::StartAgain(cause) => format!("start again: {}", cause.words()),
             Self::Stop(down) => format!("stop: {}", down.words(desired, ix)),
             // Whether it is tried again is decided apart from this stop.
-            Self::StopAgain(cause @ Cause::NotReadyInTime) => format!("stop: {}", cause.words()),
+            Self::StopAgain(cause @ (Cause::NotReadyInTime | Cause::GaveUp)) => format!("stop: {}", cause.words()),
             Self::StopAgain(cause) => format!("stop, to start again: {}", cause.words()),
             Self::StopRemains => "stop what its dead main process left behind".to_owned(),
             Self::KillTooSlow => "kill: it did not stop in time".to_owned(),

@@ -108,7 +108,8 @@ fn answer_failure(scene: &Scene<'_>, board: &Board, ix: Ix) -> Option<Verdict> {
 /// the group, which then begins again ([R9]).
 fn concerns_group(marks: &Marks, group: &Group, ix: Ix) -> bool {
     marks.failure.as_ref().is_some_and(|failure| failure.was_ready)
-        || (group.lead == Some(ix) && marks.retire.is_some_and(|retire| retire.cause.is_of_group()))
+        || (group.lead == Some(ix)
+            && marks.retire.is_some_and(|retire| retire.cause.is_of_group() && retire.cause != Cause::GaveUp))
 }
 
 fn answer_for_group(scene: &Scene<'_>, board: &Board, group: &Group) -> Verdict {

@@ -62,12 +62,11 @@ fn after_sign(before: &Probed, signs: String, excuse: Option<Excuse>, enough: u3
         after.diagnosis = Some(Diagnosis::Excused(Name::from(format!("{signs}; {words}"))));
         return after;
     }
-    let words = Name::from(signs);
     after.failed = after.failed.saturating_add(1);
-    if after.failed >= enough && after.hang.is_none() {
-        let rounds = after.failed;
-        let words = if rounds == 1 { words.clone() } else { Name::from(format!("{words}, {rounds} rounds in a row")) };
-        after.hang = Some(Hang { words, noted: false });
+    let rounds = after.failed;
+    let words = if rounds == 1 { Name::from(signs) } else { Name::from(format!("{signs}, {rounds} rounds in a row")) };
+    if rounds >= enough && after.hang.is_none() {
+        after.hang = Some(Hang { words: words.clone(), noted: false });
     }
     after.diagnosis = Some(Diagnosis::Fails(words));
     after
@@ -81,11 +80,9 @@ fn signs(answers: &[Answer], launch: &Launch) -> String {
             Heard::Silent => format!("was silent for {}", seconds(answer.took)),
             Heard::NotListening(why) => format!("takes no connection ({why})"),
             Heard::ClosedEarly(why) => format!("closed before its greeting ({why})"),
-            Heard::Served
-            | Heard::Refused(_)
-            | Heard::BadCertificate(_)
-            | Heard::Violation(_)
-            | Heard::Unknown(_) => continue,
+            Heard::Served | Heard::Refused(_) | Heard::BadCertificate(_) | Heard::Violation(_) | Heard::Unknown(_) => {
+                continue;
+            }
         };
         let separator = if words.is_empty() { "" } else { ", " };
         // Writing to a string cannot fail.

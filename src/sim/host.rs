@@ -296,7 +296,16 @@ impl Host {
             self.schedule(now.plus(after), Due::MainEnds(service.clone(), incarnation, exit));
         }
         let recovers = behaviour.recovers;
-        let running = Running { incarnation, identity, main: true, behaviour, ready_at, recovers, killed: false, ways: Vec::new() };
+        let running = Running {
+            incarnation,
+            identity,
+            main: true,
+            behaviour,
+            ready_at,
+            recovers,
+            killed: false,
+            ways: Vec::new(),
+        };
         self.running.insert(service.clone(), running);
     }
 

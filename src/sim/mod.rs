@@ -10,7 +10,7 @@ mod scenario;
 mod unfold;
 
 pub use host::{Behaviour, Host};
-pub use probes::Way;
 pub use play::{Reader, play};
+pub use probes::Way;
 pub use scenario::{Incident, Moment, Scenario, ScenarioError};
 pub use unfold::{Unfolded, unfold};

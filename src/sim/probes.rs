@@ -38,8 +38,7 @@ impl Host {
                 .map(|listener| {
                     let way = self.way(&service.name, listener).unwrap_or(&served);
                     let silent = way.heard == Heard::Silent || way.after > timeout;
-                    let (took, heard) =
-                        if silent { (timeout, Heard::Silent) } else { (way.after, way.heard.clone()) };
+                    let (took, heard) = if silent { (timeout, Heard::Silent) } else { (way.after, way.heard.clone()) };
                     Answer { listener, took, heard }
                 })
                 .collect();

@@ -36,7 +36,12 @@ impl Totals {
     }
 
     pub fn is_eventful(&self) -> bool {
-        self.spawns > 0 && self.charged > 0 && self.gave_up > 0 && self.group_restarts > 0 && self.hangs > 0 && self.kills > 0
+        self.spawns > 0
+            && self.charged > 0
+            && self.gave_up > 0
+            && self.group_restarts > 0
+            && self.hangs > 0
+            && self.kills > 0
     }
 }
 

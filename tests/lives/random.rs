@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mailward::desired::{
-    Autorestart, Desired, Group, GroupIx, Ix, Launch, OnGiveUp, OnHang, Probing, Service, StartOrder, Wanted, topological,
+    Autorestart, Desired, Group, GroupIx, Ix, Launch, OnGiveUp, OnHang, Probing, Service, StartOrder, Wanted,
+    topological,
 };
 use mailward::model::{Fingerprint, Name};
 
@@ -195,7 +196,7 @@ impl DraftService {
             restarted_at: None,
             check: random.chance(25),
             reload: random.chance(40),
- version: 0,
+            version: 0,
             note: 0,
             start_timeout: 5_000 + random.below(60_000),
             stop_timeout: 1_000 + random.below(30_000),

@@ -11,7 +11,8 @@ mod text;
 
 pub use host::{AccessMode, DayRule, ResourceList, Resources, RetainPolicy, Storage, Task, Workload};
 pub use policy::{
-    Autorestart, Control, External, GiveUp, HighAvailability, HighAvailabilityMode, Logs, Manager, ManagerType, Probes, Watcher,
+    Autorestart, Control, External, GiveUp, HighAvailability, HighAvailabilityMode, Logs, Manager, ManagerType, Probes,
+    Watcher,
 };
 pub use quantity::{Interval, Quantity, Size};
 pub use service::{

@@ -7,7 +7,8 @@ use crate::model::Health;
 const NOW: Boot = Boot(1_000_000);
 
 fn launch() -> Launch {
-    let listener = |port, protocol| Listener { address: None, port: Some(port), socket: None, protocol, tls: Tls::None };
+    let listener =
+        |port, protocol| Listener { address: None, port: Some(port), socket: None, protocol, tls: Tls::None };
     Launch { listeners: vec![listener(143, Protocol::Imap), listener(25, Protocol::Smtp)], ..Launch::default() }
 }
 
@@ -56,7 +57,11 @@ fn r08_each_answer_has_its_own_consequence() {
         let after = judge(&known(), &round(vec![answer_of(0, heard.clone(), millis)]), &probing(1));
         let kind = after.diagnosis.as_ref().map(Diagnosis::kind);
         assert_eq!(kind, Some(expected), "{heard:?} after {millis} ms");
-        assert_eq!(after.hang.is_some(), expected == Health::Fails, "{heard:?}: only silence, refusal and a close hang");
+        assert_eq!(
+            after.hang.is_some(),
+            expected == Health::Fails,
+            "{heard:?}: only silence, refusal and a close hang"
+        );
     }
 }
 
@@ -187,7 +192,8 @@ fn r08_what_it_depends_on_and_is_not_ready_excuses_it() {
 #[test]
 fn r08_a_missed_watchdog_is_a_hang_at_once_unless_something_explains_it() {
     let (launch, probing) = (launch(), probing(3));
-    let about = Circumstances { probing: &probing, launch: &launch, now: NOW, begins_by: Boot(NOW.0 + 1), waits_for: None };
+    let about =
+        Circumstances { probing: &probing, launch: &launch, now: NOW, begins_by: Boot(NOW.0 + 1), waits_for: None };
     assert!(after_missed_watchdog(&Probed::default(), "missed", Strain::default(), &about).hang.is_some());
     let stressed = Probed { stressed_until: Some(Boot(NOW.0 + 1)), ..known() };
     assert!(after_missed_watchdog(&stressed, "missed", Strain::default(), &about).hang.is_none());
