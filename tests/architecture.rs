@@ -19,8 +19,9 @@ const LINES: usize = 450;
 const LONG: usize = 400;
 
 /// Who reads a clock beside `src/clock.rs`, and why that is no decision about a service.
-const CLOCKS: [(&str, &str); 5] = [
+const CLOCKS: [(&str, &str); 6] = [
     ("src/clock.rs", "it is the reader"),
+    ("src/observe/ask.rs", "measures how long an answer takes"),
     ("src/supervise/place.rs", "compares the age of a pid file with a process's"),
     ("src/sources/", "lets writes settle, on a thread of its own"),
     ("src/demo/", "servers and clients of their own, in processes of their own"),
