@@ -10,7 +10,7 @@ use super::Told;
 use crate::desired::Desired;
 use crate::document::Settings;
 use crate::engine::{Happened, Happening, TaskDid};
-use crate::model::{Exit, Name, Now};
+use crate::model::{Diagnosis, Exit, Name, Now};
 use crate::report::default_log::Level;
 use crate::report::lines::Stamp;
 use crate::report::rotating::{Notice, Rotation};
@@ -162,23 +162,28 @@ fn level(what: &Happened) -> Level {
         Happened::Crashed { .. }
         | Happened::NotSpawned { .. }
         | Happened::NotReadyInTime
+        | Happened::Hangs { .. }
+        | Happened::LeftHanging { .. }
         | Happened::GaveUp { .. }
         | Happened::OnlyReported
         | Happened::StopFailed => Level::Error,
-        Happened::RestartsAlone { .. }
-        | Happened::GroupRestarts { .. }
-        | Happened::Retried
-        | Happened::Killed { .. }
-        | Happened::Foreign { .. }
-        | Happened::ReloadFailed { .. }
-        | Happened::CheckFailed { .. } => Level::Warning,
-        Happened::Ordered { .. }
+        Happened::Probed { diagnosis: Diagnosis::Answers }
+        | Happened::Ordered { .. }
         | Happened::HeldBy { .. }
         | Happened::Forgiven
         | Happened::ToRestart { .. }
         | Happened::DocumentAccepted { .. }
         | Happened::Ending
         | Happened::Forgotten => Level::Notice,
+        Happened::Probed { .. }
+        | Happened::Stressed
+        | Happened::RestartsAlone { .. }
+        | Happened::GroupRestarts { .. }
+        | Happened::Retried
+        | Happened::Killed { .. }
+        | Happened::Foreign { .. }
+        | Happened::ReloadFailed { .. }
+        | Happened::CheckFailed { .. } => Level::Warning,
         Happened::Started { .. }
         | Happened::Ready { .. }
         | Happened::Recovers
@@ -212,6 +217,10 @@ fn word(what: &Happened) -> &'static str {
         Happened::Crashed { .. } => "Crashed",
         Happened::NotSpawned { .. } => "NotSpawned",
         Happened::NotReadyInTime => "NotReadyInTime",
+        Happened::Probed { .. } => "Probed",
+        Happened::Stressed => "Stressed",
+        Happened::Hangs { .. } => "Hangs",
+        Happened::LeftHanging { .. } => "LeftHanging",
         Happened::RestartsAlone { .. } => "RestartsAlone",
         Happened::GroupRestarts { .. } => "GroupRestarts",
         Happened::GaveUp { .. } => "GaveUp",

@@ -14,7 +14,7 @@ use crate::clock::{self, Alarm};
 use crate::control::{self, Scheduled};
 use crate::desired::Readiness;
 use crate::document::Settings;
-use crate::engine::{Answer, Engine};
+use crate::engine::{Answer, Engine, Happened};
 use crate::history::Hold;
 use crate::ledger::{Changed, Journal, State};
 use crate::model::{Boot, Name, Now};
@@ -51,6 +51,8 @@ pub(super) struct Agent {
     pub(super) held: BTreeSet<String>,
     /// Told to systemd last.
     pub(super) said: String,
+    /// Removed services of which the host still has something: an errand that is not over.
+    pub(super) departed: Vec<Name>,
     /// The document file's bytes that were last put in force.
     pub(super) in_force: Vec<u8>,
 }
@@ -147,8 +149,12 @@ impl Agent {
             let _ = reply.send(answers);
         }
         for happening in turn.news {
+            if happening.what == Happened::Forgotten {
+                self.departed.extend(happening.service.clone());
+            }
             self.chronicle.tell(happening, self.engine.desired());
         }
+        self.departed.retain(|name| !self.host.forget(name));
         for words in self.host.complaints() {
             self.chronicle.complain(words);
         }
@@ -229,6 +235,9 @@ impl Agent {
             }
             Seen::Found(Found::Nothing | Found::Remains { .. } | Found::Foreign { .. })
             | Seen::MainIs { .. }
+            | Seen::Probed { .. }
+            | Seen::WatchdogMissed { .. }
+            | Seen::Stressed { .. }
             | Seen::Recovering { .. }
             | Seen::Emptied { .. }
             | Seen::Reloaded { .. }

@@ -5,10 +5,12 @@
 
 mod graph;
 mod launch;
+mod probing;
 mod task;
 
 pub use graph::{Cycle, GraphError, topological};
 pub use launch::{Launch, Limits, Listener, Output, Protocol, Readiness, Reload, Signal, Tls};
+pub use probing::{External, OnHang, Probing};
 pub use task::{DayRule, Does, Task, Timing};
 
 use std::sync::Arc;
@@ -60,6 +62,8 @@ pub struct Desired {
     pub services: Vec<Service>,
     /// The restart groups, by order of first mention.
     pub groups: Vec<Group>,
+    /// What is not ours and is probed because services need it.
+    pub externals: Vec<External>,
     /// Every service after what it depends on and after the lead of its group.
     pub topological: Vec<Ix>,
     /// Commands run by the clock, in list order ([R16]).
@@ -132,6 +136,8 @@ pub struct Service {
     pub declaration: Fingerprint,
     /// Never triggers a failover when false ([R23]).
     pub required: bool,
+    /// How it is probed once it is ready, and what a hang of it leads to ([R8]).
+    pub probing: Probing,
     /// How it is started, probed, reloaded and stopped; the planner does not look inside.
     pub launch: Arc<Launch>,
 }
@@ -155,6 +161,7 @@ impl Service {
             launch_print: Fingerprint::default(),
             declaration: Fingerprint::default(),
             required: false,
+            probing: Probing::NONE,
             launch,
         }
     }

@@ -369,6 +369,9 @@ impl Engine {
             | Seen::MainIs { .. }
             | Seen::Ready { .. }
             | Seen::Recovering { .. }
+            | Seen::Probed { .. }
+            | Seen::WatchdogMissed { .. }
+            | Seen::Stressed { .. }
             | Seen::Reloaded { .. }
             | Seen::Checked { .. }
             | Seen::Files(_) => {}

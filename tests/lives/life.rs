@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use mailward::desired::Task;
 use mailward::engine::{Accepted, Asked, Engine, Order, Record, TaskRecord, Verb, Whom};
-use mailward::model::{Boot, Exit, Fingerprint, Life as Number, Name, Now, Wall};
+use mailward::model::{Boot, Exit, Fingerprint, Heard, Life as Number, Name, Now, Pressure, Wall};
 use mailward::plan::{Reason, plan};
-use mailward::sim::{Behaviour, Host};
+use mailward::sim::{Behaviour, Host, Way};
 
 use super::random::{Draft, NAMES, Random};
 use super::tasks::{TASKS, TaskWatch};
@@ -21,6 +21,7 @@ pub struct Totals {
     charged: u64,
     gave_up: u64,
     group_restarts: u64,
+    hangs: u64,
     kills: u64,
     turns: u64,
     task_runs: u64,
@@ -32,6 +33,7 @@ impl Totals {
         self.charged += other.charged;
         self.gave_up += other.gave_up;
         self.group_restarts += other.group_restarts;
+        self.hangs += other.hangs;
         self.kills += other.kills;
         self.turns += other.turns;
         self.task_runs += other.task_runs;
@@ -42,6 +44,7 @@ impl Totals {
             && self.charged > 0
             && self.gave_up > 0
             && self.group_restarts > 0
+            && self.hangs > 0
             && self.kills > 0
             && self.task_runs > 0
     }
@@ -49,10 +52,10 @@ impl Totals {
 
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { spawns, charged, gave_up, group_restarts, kills, turns, task_runs } = self;
+        let Self { spawns, charged, gave_up, group_restarts, hangs, kills, turns, task_runs } = self;
         write!(
             f,
-            "{turns} turns, {spawns} starts, {charged} restarts charged, {gave_up} give-ups, {group_restarts} group restarts, {task_runs} runs of tasks, {kills} kills of the agent"
+            "{turns} turns, {spawns} starts, {charged} restarts charged, {gave_up} give-ups, {group_restarts} group restarts, {hangs} hangs, {task_runs} runs of tasks, {kills} kills of the agent"
         )
     }
 }
@@ -117,8 +120,8 @@ impl Life {
         }
         self.faults = false;
         self.quiet()?;
-        let Watch { spawns, charged, gave_up, group_restarts, .. } = self.watch;
-        Ok(Totals { spawns, charged, gave_up, group_restarts, task_runs: self.tasks.runs, ..self.totals })
+        let Watch { spawns, charged, gave_up, group_restarts, hangs, .. } = self.watch;
+        Ok(Totals { spawns, charged, gave_up, group_restarts, hangs, task_runs: self.tasks.runs, ..self.totals })
     }
 
     fn begin(&mut self) {
@@ -243,14 +246,14 @@ impl Life {
     /// One fault, order or edit.
     fn happen(&mut self) {
         let service = self.service();
-        match self.random.below(27) {
-            22..=24 => self.run_task(),
-            25 => {
+        match self.random.below(35) {
+            30..=32 => self.run_task(),
+            33 => {
                 let name: &str = *self.random.pick(&TASKS);
                 let task = Task::key(name);
                 self.change_behaviour(&task);
             }
-            26 => {
+            34 => {
                 let name: &str = *self.random.pick(&TASKS);
                 let task = Task::key(name);
                 self.host.end_main(self.now.boot, &task, Exit::Code(1));
@@ -278,6 +281,7 @@ impl Life {
                 let content = Fingerprint(self.random.below(5) + 1);
                 self.host.write_files(self.now.boot, &service, content);
             }
+            21..=28 => self.probe(&service),
             20 => self.now.wall = Wall(self.now.wall.0 - 3_600_000 + self.random.below(7_200_000).cast_signed()),
             _ => self.reboot(),
         }
@@ -294,6 +298,50 @@ impl Life {
         let Some(engine) = &mut self.engine else { return };
         let taken = engine.run_task(self.now, name, asked);
         self.say(|| format!("{name} is asked for, {asked:?}: {taken:?}"));
+    }
+
+    /// A round of probes, or something that a probe meets.
+    fn probe(&mut self, service: &Name) {
+        let soon = |heard| Way { after: Duration::from_millis(10), heard };
+        let words = || Name::from("words");
+        let boot = self.now.boot;
+        match self.random.below(12) {
+            0..=2 => {
+                let heard = match self.random.below(7) {
+                    0..=2 => Heard::Silent,
+                    3 => Heard::NotListening(words()),
+                    4 => Heard::ClosedEarly(words()),
+                    5 => Heard::Refused(words()),
+                    _ => Heard::Unknown(words()),
+                };
+                self.say(|| format!("{service} answers from now on: {heard:?}"));
+                self.host.listens(service, None, soon(heard));
+                for _ in 0..self.random.below(5) {
+                    if let Some(engine) = &self.engine {
+                        self.host.round(boot, engine, &[]);
+                    }
+                }
+            }
+            3 => self.host.listens(service, None, soon(Heard::Served)),
+            4 => {
+                let share = self.random.below(101) as u8;
+                let whom = self.random.chance(50).then(|| service.clone());
+                self.host.strain(whom.as_ref(), Pressure { io: share, ..Pressure::default() });
+            }
+            5 => self.host.prober_late(Duration::from_secs(self.random.below(12))),
+            6 => {
+                let up = self.random.chance(50);
+                self.host.external(&Name::from("ldap"), up);
+            }
+            7 => self.host.watchdog_missed(boot, service),
+            8 => self.host.stressed(boot, service, Duration::MAX),
+            _ => {
+                let Some(engine) = &self.engine else { return };
+                let names = if self.random.chance(50) { vec![service.clone()] } else { Vec::new() };
+                self.say(|| format!("a round of {names:?}"));
+                self.host.round(boot, engine, &names);
+            }
+        }
     }
 
     fn change_behaviour(&mut self, service: &Name) {
@@ -382,6 +430,21 @@ impl Life {
         self.begin();
     }
 
+    /// Everything answers again, which a round finds: then nothing hangs any more.
+    fn heal(&mut self) -> Result<(), String> {
+        for name in NAMES {
+            self.host.listens(&Arc::from(name), None, Way { after: Duration::from_millis(10), heard: Heard::Served });
+        }
+        let Some(engine) = &self.engine else { return Ok(()) };
+        self.host.round(self.now.boot, engine, &[]);
+        self.run_until(self.now.boot.plus(Duration::from_secs(1)))?;
+        let Some(engine) = &self.engine else { return Ok(()) };
+        // What is not wanted and only runs because everything is suspended is not asked, and so does not answer.
+        let asked = !engine.desired().suspended;
+        let hung = engine.desired().indices().find(|ix| asked && engine.verdict(*ix).reason == Reason::Hangs);
+        hung.map_or(Ok(()), |ix| Err(format!("{} answers and hangs", engine.desired().service(ix).name)))
+    }
+
     /// When faults end, everything is as wanted or says why not; then nothing is done any more ([10], [9]).
     fn quiet(&mut self) -> Result<(), String> {
         for name in TASKS {
@@ -396,7 +459,9 @@ impl Life {
         if self.engine.is_none() {
             self.begin();
         }
-        self.run_until(self.now.boot.plus(Duration::from_secs(4_000)))?;
+        self.run_until(self.now.boot.plus(Duration::from_secs(2_000)))?;
+        self.heal()?;
+        self.run_until(self.now.boot.plus(Duration::from_secs(2_000)))?;
         let now = self.now;
         let engine = self.engine.as_mut().ok_or("the agent is gone")?;
         for ix in engine.desired().indices() {
@@ -408,6 +473,8 @@ impl Life {
                 Reason::Down(down) if down.stops() => !self.host.exists(name),
                 Reason::Down(_)
                 | Reason::Suspended
+                | Reason::Hangs
+                | Reason::LeftAlive(_)
                 | Reason::AutorestartOff
                 | Reason::NotWatched
                 | Reason::Overdue

@@ -77,9 +77,7 @@ impl Stage {
                 prepare(root).map_err(|error| Failure::of(CANNOT_CREATE, &error))?;
                 oracle_document(root, &program, ports, recovery)
             }
-            Parts::Debian => {
-                oracle_of_debian_parts(root, ports).map_err(|error| Failure::of(CANNOT_CREATE, &error))?
-            }
+            Parts::Debian => oracle_of_debian_parts(root, ports).map_err(|error| Failure::of(CANNOT_CREATE, &error))?,
         };
         for service in &mut document.services {
             if let [program, word, kind, ..] = service.command.as_mut_slice()

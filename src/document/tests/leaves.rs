@@ -29,9 +29,10 @@ fn base() -> Value {
             "autorestart": {"onGiveUp": "RetryAfter"},
             "schedule": [{"name": "task", "crontab": "0 1 1 * 1", "command": ["bin/task"],
                 "environment": [{"name": "A", "value": "b"}]}],
+            "external": [{"name": "ldap", "listeners": [{"address": "127.0.0.1", "port": 1, "protocol": "Tcp"}]}],
             "services": [
                 {"name": "first", "command": ["bin/first"]},
-                {"name": "other", "command": ["bin/other"], "group": "g", "pidFile": "a", "environment": [{"name": "A", "value": "b"}],
+                {"name": "other", "command": ["bin/other"], "group": "g", "pidFile": "a", "onHang": {"action": "RestartService", "service": "first"}, "environment": [{"name": "A", "value": "b"}],
                  "listeners": [{"address": "127.0.0.1", "port": 1, "protocol": "Tcp"}],
                  "readiness": {"type": "Command", "command": ["/bin/true"]},
                  "reload": {"command": ["/bin/reload"]}, "check": {"command": ["/bin/check"]}}
@@ -87,7 +88,6 @@ fn change(leaf: &str) -> Option<Value> {
         "spec.services[].listeners[].socket" => json!("/run/x"),
         "spec.services[].listeners[].protocol" => json!("Imap"),
         "spec.services[].listeners[].tls" => json!("Implicit"),
-        "spec.schedule[].enabled" => json!(false),
         "spec.schedule[].crontab" => json!("0 2 * * *"),
         "spec.schedule[].dayRule" => json!("And"),
         "spec.schedule[].timeZone" | "spec.timeZone" => json!("Europe/Zurich"),
@@ -97,6 +97,27 @@ fn change(leaf: &str) -> Option<Value> {
         "spec.schedule[].environment[].name" => json!("B"),
         "spec.schedule[].environment[].value" => json!("c"),
         "spec.services[].restartedAt" => json!("2026-11-23T12:00:00Z"),
+        "spec.services[].probes.enabled" | "spec.schedule[].enabled" => json!(false),
+        "spec.probes.failureThreshold"
+        | "spec.services[].probes.failureThreshold"
+        | "spec.probes.pressureThreshold" => {
+            json!(7)
+        }
+        interval if interval.starts_with("spec.probes.") || interval.starts_with("spec.services[].probes.") => {
+            json!("77s")
+        }
+        "spec.external[].timeout" => json!("7s"),
+        "spec.external[].name" => json!("sql"),
+        "spec.external[].listeners[].address" => json!("::1"),
+        "spec.external[].listeners[].port" => json!(2),
+        "spec.external[].listeners[].socket" => json!("/run/x"),
+        "spec.external[].listeners[].protocol" => json!("Http"),
+        "spec.external[].listeners[].tls" => json!("Implicit"),
+        "spec.external[].listeners[].enabled" => json!(false),
+        "spec.services[].needs" => json!(["ldap"]),
+        "spec.services[].watchdog" => json!("30s"),
+        "spec.services[].onHang.action" => json!("Report"),
+        "spec.services[].onHang.service" => json!("third"),
         _ => return None,
     })
 }
