@@ -10,6 +10,7 @@ mod lives {
     pub mod life;
     pub mod random;
     pub mod tasks;
+    pub mod totals;
     pub mod watch;
 }
 

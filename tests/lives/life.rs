@@ -1,7 +1,6 @@
 //! One life: a document, a host, faults, orders, edits, kills of the agent, and quiet at the end.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,52 +12,8 @@ use mailward::sim::{Behaviour, Host, Way};
 
 use super::random::{Draft, NAMES, Random};
 use super::tasks::{TASKS, TaskWatch};
+pub use super::totals::Totals;
 use super::watch::Watch;
-
-#[derive(Debug, Default)]
-pub struct Totals {
-    spawns: u64,
-    charged: u64,
-    gave_up: u64,
-    group_restarts: u64,
-    hangs: u64,
-    kills: u64,
-    turns: u64,
-    task_runs: u64,
-}
-
-impl Totals {
-    pub fn add(&mut self, other: &Self) {
-        self.spawns += other.spawns;
-        self.charged += other.charged;
-        self.gave_up += other.gave_up;
-        self.group_restarts += other.group_restarts;
-        self.hangs += other.hangs;
-        self.kills += other.kills;
-        self.turns += other.turns;
-        self.task_runs += other.task_runs;
-    }
-
-    pub fn is_eventful(&self) -> bool {
-        self.spawns > 0
-            && self.charged > 0
-            && self.gave_up > 0
-            && self.group_restarts > 0
-            && self.hangs > 0
-            && self.kills > 0
-            && self.task_runs > 0
-    }
-}
-
-impl fmt::Display for Totals {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { spawns, charged, gave_up, group_restarts, hangs, kills, turns, task_runs } = self;
-        write!(
-            f,
-            "{turns} turns, {spawns} starts, {charged} restarts charged, {gave_up} give-ups, {group_restarts} group restarts, {hangs} hangs, {task_runs} runs of tasks, {kills} kills of the agent"
-        )
-    }
-}
 
 pub struct Life {
     random: Random,
@@ -249,12 +204,12 @@ impl Life {
         match self.random.below(35) {
             30..=32 => self.run_task(),
             33 => {
-                let name: &str = *self.random.pick(&TASKS);
+                let name = self.random.pick::<&'static str>(&TASKS);
                 let task = Task::key(name);
                 self.change_behaviour(&task);
             }
             34 => {
-                let name: &str = *self.random.pick(&TASKS);
+                let name = self.random.pick::<&'static str>(&TASKS);
                 let task = Task::key(name);
                 self.host.end_main(self.now.boot, &task, Exit::Code(1));
             }

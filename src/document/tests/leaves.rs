@@ -177,5 +177,5 @@ fn every_leaf_of_the_schema_changes_something_or_says_that_it_will_later() {
         }
         seen.0 += 1;
     }
-    assert!(seen.0 > 50 && seen.1 > 25, "the walk saw the schema: {seen:?}");
+    assert!(seen.0 > 80 && seen.1 > 10, "the walk saw the schema: {seen:?}");
 }
