@@ -252,10 +252,10 @@ fn merge(own: &Service, supplied: &Service) -> Service {
         ($($field:ident)*) => { $( if merged.$field.is_none() { merged.$field.clone_from(&supplied.$field); } )* };
     }
     if own.command.is_none() {
-        fill!(readiness pid_file reload check stop_signal);
+        fill!(readiness watchdog pid_file reload check stop_signal);
     }
     fill!(enabled command user user_group environment working_directory limits depends_on group group_role
-        on_dependency_restart start_timeout stop_timeout watch_files listeners probes needs watchdog on_hang hold restarted_at required
+        on_dependency_restart start_timeout stop_timeout watch_files listeners probes needs on_hang hold restarted_at required
         output);
     merged
 }

@@ -91,7 +91,7 @@ fn an_oracle_shaped_server_of_debian_parts_carries_a_message_from_smtp_to_imap()
     let document = oracle_of_debian_parts(folder.path(), ports).unwrap();
     checks_pass(&document);
     let server = Server::start(&document);
-    assert_eq!(server.running.len(), 7);
+    assert_eq!(server.running.len(), 6);
     message_goes_through(ports.smtp, ports.imap, "oracle shaped");
     message_goes_through(ports.submission, ports.imap, "submitted");
 }
