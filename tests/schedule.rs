@@ -1,5 +1,6 @@
 //! The schedule against the system's time zones ([R16]): a year of minutes, each looked at by an independent calculation.
 
+#![cfg(feature = "agent")]
 #![allow(missing_docs, reason = "nobody links against a test")]
 
 use std::collections::BTreeSet;
