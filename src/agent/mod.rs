@@ -6,8 +6,9 @@
 
 mod answers;
 mod chronicle;
-mod last_good;
+mod off_loop;
 mod run;
+mod schedule;
 mod settings;
 mod turns;
 mod wishes;

@@ -14,7 +14,8 @@ use tokio::sync::mpsc;
 
 use super::Settings;
 use super::chronicle::Chronicle;
-use super::last_good::LastGood;
+use super::off_loop::OffLoop;
+use super::schedule;
 use super::turns::{After, Agent, Batch, Door, chain, now};
 use super::wishes::{self, Wish};
 use crate::clock::Alarm;
@@ -25,7 +26,7 @@ use crate::ledger::{Epoch, Journal, State};
 use crate::model::Name;
 use crate::report::sd_notify::{self, Notifier};
 use crate::sources::{Sources, file};
-use crate::supervise::{Host, HostConfig, give_back_code};
+use crate::supervise::{Host, HostConfig, Own, give_back_code};
 
 /// Why the agent does not run.
 #[derive(Debug, thiserror::Error)]
@@ -146,6 +147,7 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
             After::End(done) => {
                 agent.chronicle.ends(at);
                 agent.last_good.settle();
+                agent.schedule.settle();
                 let _ = std::fs::remove_file(&agent.door.socket);
                 if let Some(done) = done {
                     let _ = done.send(Ok(()));
@@ -189,18 +191,21 @@ fn begin(
         record.marks = Marks { hold: Some(Hold::Held), ..std::mem::take(&mut record.marks) };
     }
     let mut engine = Engine::new(desired, journal.life(), records);
+    engine.recall_tasks(schedule::recalled(journal.task_records(), &state));
     if let Some(names) = &settings.hold_all_but {
         let names: Vec<Name> = names.iter().map(|name| Name::from(name.as_str())).collect();
         engine.hold_what_does_not_run_but(&names);
     }
     let log_dir = Path::new(&site.data_root).join("log");
     let host = Host::new(HostConfig {
-        runtime_dir: settings.runtime_dir.clone(),
+        // Services have another working directory, and are told of their sockets.
+        runtime_dir: std::path::absolute(&settings.runtime_dir).unwrap_or_else(|_| settings.runtime_dir.clone()),
         log_dir,
         rotate_size: site.rotate_size.unwrap_or(0),
         keep: site.keep,
         instance: instance_name(&settings.runtime_dir),
         cgroups: true,
+        own: Own { program: own_program(), socket: std::path::absolute(&door.socket).ok() },
         orphans: true,
     })?;
     let sources = Sources::start(Some(&settings.config), candidates, events.clone()).map_err(system("a thread"))?;
@@ -220,7 +225,8 @@ fn begin(
         refused,
         conditions: Vec::new(),
         journal,
-        last_good: LastGood::new(state.clone()),
+        last_good: OffLoop::new(state.clone(), State::save_last_good),
+        schedule: OffLoop::new(state.clone(), State::save_schedule),
         state,
         sources,
         probings: HashMap::new(),
@@ -292,6 +298,14 @@ fn lock(folder: &Path) -> Result<File, RunError> {
     let _ = file.set_len(0);
     let _ = writeln!(file, "{}", rustix::process::getpid().as_raw_nonzero());
     Ok(file)
+}
+
+/// The program that this process runs, by a path that still leads to it, or to its successor, once it was replaced.
+fn own_program() -> Option<PathBuf> {
+    let path = std::env::current_exe().ok()?;
+    // The kernel says so of a file that was replaced (proc_pid_exe(5)).
+    let text = path.to_string_lossy();
+    Some(text.strip_suffix(" (deleted)").map_or_else(|| path.clone(), PathBuf::from))
 }
 
 /// Tells the services of this agent from those of another on the machine: by the runtime folder, which is locked.

@@ -87,7 +87,8 @@ impl Since {
             | Happened::HeldBy { .. }
             | Happened::Forgotten
             | Happened::DocumentAccepted { .. }
-            | Happened::Ending => {}
+            | Happened::Ending
+            | Happened::Task { .. } => {}
         }
     }
 }

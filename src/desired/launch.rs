@@ -45,6 +45,8 @@ pub struct Launch {
     pub listeners: Vec<Listener>,
     /// Where its output goes.
     pub output: Output,
+    /// The name of its log, where that is not the service's own.
+    pub log: Option<String>,
 }
 
 /// Resource limits, as setrlimit(2) takes them; absent means inherited.

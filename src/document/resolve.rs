@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Document;
 use super::effective::{Effective, Merged};
+use super::schedule;
 use super::spec::{self, DependencyRestart, GiveUp, GroupRole, ReadinessType, Service};
 use crate::desired::{
     Autorestart, Desired, External, Group, GroupIx, Ix, Launch, Limits, Listener, OnGiveUp, Readiness, Reload, Wanted,
@@ -105,6 +106,7 @@ pub fn resolve(document: &Document, generation: i64) -> Desired {
         groups,
         externals: externals(&effective),
         topological,
+        tasks: schedule::tasks(&effective, &unwanted),
     }
 }
 
@@ -174,13 +176,7 @@ fn externals(effective: &Effective<'_>) -> Vec<External> {
 
 fn launch(effective: &Effective<'_>, service: &Service) -> Launch {
     let root = effective.server_root();
-    let command = |words: Option<&Vec<spec::Argument>>| -> Vec<String> {
-        let mut words: Vec<String> = words.into_iter().flatten().map(ToString::to_string).collect();
-        if let Some(program) = words.first_mut().filter(|program| program.contains('/')) {
-            *program = below(root, program);
-        }
-        words
-    };
+    let command = |words: Option<&Vec<spec::Argument>>| command(root, words);
     let listeners = listeners(service.listeners.iter().flatten());
     let by_default = if listeners.is_empty() { Readiness::Immediate } else { Readiness::Probe };
     let readiness = service.readiness.as_ref().map_or(by_default, |readiness| match readiness.kind {
@@ -226,7 +222,17 @@ fn launch(effective: &Effective<'_>, service: &Service) -> Launch {
         watch_files: service.watch_files.iter().flatten().map(|path| below(root, path)).collect(),
         listeners,
         output: service.output.unwrap_or_else(|| effective.output()),
+        log: None,
     }
+}
+
+/// A command's words; a program that is a path starts at `serverRoot`, a bare name is looked up when it is run.
+pub(super) fn command(root: &str, words: Option<&Vec<spec::Argument>>) -> Vec<String> {
+    let mut words: Vec<String> = words.into_iter().flatten().map(ToString::to_string).collect();
+    if let Some(program) = words.first_mut().filter(|program| program.contains('/')) {
+        *program = below(root, program);
+    }
+    words
 }
 
 fn or_seconds(interval: Option<spec::Interval>, seconds: u64) -> Duration {
@@ -238,7 +244,7 @@ fn below(root: &str, path: &str) -> String {
     Path::new(root).join(path).to_string_lossy().into_owned()
 }
 
-fn name(text: &str) -> Name {
+pub(super) fn name(text: &str) -> Name {
     Name::from(text)
 }
 

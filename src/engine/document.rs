@@ -52,6 +52,7 @@ impl Engine {
     pub fn accept(&mut self, now: Now, new: Desired) {
         let generation = new.generation;
         self.replace(new);
+        self.replace_tasks();
         self.forgets_hangs_of_another_document();
         self.tell_all(now, Happened::DocumentAccepted { generation });
     }

@@ -10,11 +10,17 @@ mod happening;
 mod health;
 mod notes;
 mod orders;
+mod runs;
+mod task_told;
+mod tasks;
 
 pub use document::Record;
 pub use happening::{Happened, Happening, Verb};
 pub use health::Askable;
 pub use orders::{Accepted, Answer, Order, Refusal, Whom};
+pub use runs::{Asked, NotRun, Taken, TaskRefusal};
+pub use task_told::TaskDid;
+pub use tasks::{TaskRecord, TaskState, TaskTodo};
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -42,6 +48,7 @@ pub struct Engine {
     /// Whether any service has left the document and is still there.
     has_removed: bool,
     news: Vec<Happening>,
+    tasks: tasks::Tasks,
 }
 
 /// What came out of a turn.
@@ -49,6 +56,8 @@ pub struct Engine {
 pub struct Turn {
     /// To be taken now, each once, after the records were saved.
     pub steps: Vec<Todo>,
+    /// The same about tasks.
+    pub tasks: Vec<TaskTodo>,
     /// What happened, for people, in order.
     pub news: Vec<Happening>,
     /// The next moment a turn is needed although nothing happens.
@@ -95,9 +104,11 @@ impl Engine {
             unsaved_departed: Vec::new(),
             held_if_absent: HashSet::new(),
             has_removed: desired.services.iter().any(|service| service.wanted == Wanted::Removed),
+            tasks: tasks::Tasks::default(),
             desired,
         };
         engine.index_names();
+        engine.recall_tasks(HashMap::new());
         engine
     }
 
@@ -109,6 +120,8 @@ impl Engine {
     pub fn see(&mut self, now: Now, event: &Event) {
         if let Some(ix) = self.names.get(&event.service).copied() {
             self.fold(now, ix, &event.what);
+        } else if let Some(at) = self.tasks.by_key(&event.service) {
+            self.fold_task(now, at, &event.what);
         }
     }
 
@@ -137,10 +150,16 @@ impl Engine {
         steps.sort_by_key(|todo| !matches!(todo.step, Step::Signal { .. }));
         Turn {
             steps,
+            tasks: self.turn_tasks(now),
             news: std::mem::take(&mut self.news),
-            wake: self.board.wake(),
-            finished: self.board.is_finished(&self.scene(now)),
+            wake: self.wake(),
+            finished: self.tasks.is_idle() && self.board.is_finished(&self.scene(now)),
         }
+    }
+
+    /// The next moment a turn is needed although nothing happens.
+    pub fn wake(&self) -> Option<Boot> {
+        [self.board.wake(), self.tasks.wake()].into_iter().flatten().min()
     }
 
     fn scene(&self, now: Now) -> Scene<'_> {

@@ -14,7 +14,7 @@ pub use exit::Exit;
 pub use fact::{Doubt, Fact};
 pub use fingerprint::Fingerprint;
 pub use round::{Diagnosis, Health, Pressure, Round, Strain};
-pub use time::{Boot, Now, Wall};
+pub use time::{Boot, Minute, Now, Wall};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,9 +1,11 @@
-//! The rules that can be said without a plan: when a restart may be charged, whom a restart takes along,
-//! and what a round of probes says.
+//! The rules that can be said without a plan: when a restart may be charged, whom a restart takes along, when a task is
+//! due, and what a round of probes says.
 //!
 //! Pure functions of records and declarations; called by the planner, which decides when they are asked.
 
+pub mod agenda;
 pub mod budget;
 pub mod cron;
+pub mod due;
 pub mod health;
 pub mod reach;

@@ -37,6 +37,7 @@ pub fn instance(
     });
     Instance {
         services: services.collect(),
+        tasks: Vec::new(),
         name: about.name.clone(),
         agent_pid: about.agent_pid,
         agent_version: about.agent_version.clone(),

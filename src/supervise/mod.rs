@@ -48,7 +48,7 @@ mod timer;
 mod words;
 
 pub use complaints::Relief;
-pub use config::{Drained, HostConfig, HostError, Recorded};
+pub use config::{Drained, HostConfig, HostError, Own, Recorded};
 pub use footprint::give_back_code;
 pub use host::Host;
 pub use service::Said;

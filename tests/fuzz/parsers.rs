@@ -109,7 +109,7 @@ pub fn scenario(bytes: &[u8]) {
 pub fn journal(bytes: &[u8]) {
     let epoch = Epoch { boot: "boot".to_owned(), namespace: "pid:[1]".to_owned() };
     let _ = ledger::read(bytes, &epoch);
-    let head = br#"{"version":1,"epoch":{"boot":"boot","namespace":"pid:[1]"},"life":7}"#;
+    let head = br#"{"version":2,"epoch":{"boot":"boot","namespace":"pid:[1]"},"life":7}"#;
     let mut sealed = seal(head);
     for line in bytes.split(|byte| *byte == b'\n') {
         sealed.extend(seal(line));
@@ -119,7 +119,8 @@ pub fn journal(bytes: &[u8]) {
     // Cut anywhere, it holds no service that the whole does not.
     let cut = usize::try_from(Fingerprint::of(bytes).0 % (sealed.len() as u64 + 1)).unwrap_or(0);
     let (_, torn) = ledger::read(&sealed[..cut], &epoch);
-    assert!(torn.keys().all(|name| records.contains_key(name)));
+    assert!(torn.services.keys().all(|name| records.services.contains_key(name)));
+    assert!(torn.tasks.keys().all(|name| records.tasks.contains_key(name)));
     let headless: Vec<u8> = bytes.split(|byte| *byte == b'\n').flat_map(seal).collect();
     let _ = ledger::read(&headless, &epoch);
 }

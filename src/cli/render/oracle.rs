@@ -107,7 +107,8 @@ impl Starting {
             | Happened::HeldBy { .. }
             | Happened::Forgotten
             | Happened::DocumentAccepted { .. }
-            | Happened::Ending => return String::new(),
+            | Happened::Ending
+            | Happened::Task { .. } => return String::new(),
         };
         let was_closed = matches!(before, Some(Far::Recovers(_))) && !self.has_a_line(service);
         if service == STORE && was_closed && matches!(far, Far::Ready(_)) {
@@ -257,7 +258,8 @@ impl Stopping {
             | Happened::HeldBy { .. }
             | Happened::Forgotten
             | Happened::DocumentAccepted { .. }
-            | Happened::Ending => return String::new(),
+            | Happened::Ending
+            | Happened::Task { .. } => return String::new(),
         }
         self.advance()
     }

@@ -9,7 +9,7 @@ mod quantity;
 mod service;
 mod text;
 
-pub use host::{AccessMode, DayRule, ResourceList, Resources, RetainPolicy, Storage, Task, Workload};
+pub use host::{AccessMode, ResourceList, Resources, RetainPolicy, Storage, Task, Workload};
 pub use policy::{
     Autorestart, Control, External, GiveUp, HighAvailability, HighAvailabilityMode, Logs, Manager, ManagerType, Probes,
     Watcher,
@@ -24,7 +24,7 @@ pub use text::{
     ServiceName, Timestamp, Value, VariableName, ZoneName,
 };
 
-pub use crate::desired::{Output, Protocol, Signal, StartOrder, Tls};
+pub use crate::desired::{DayRule, Output, Protocol, Signal, StartOrder, Tls};
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -12,3 +12,4 @@ mod oracle_words;
 mod starts;
 mod surroundings;
 mod survival;
+mod tasks;
