@@ -212,6 +212,9 @@ impl Agent {
             }
             Seen::Found(Found::Nothing | Found::Remains { .. } | Found::Foreign { .. })
             | Seen::MainIs { .. }
+            | Seen::Probed { .. }
+            | Seen::WatchdogMissed { .. }
+            | Seen::Stressed { .. }
             | Seen::Recovering { .. }
             | Seen::Emptied { .. }
             | Seen::Reloaded { .. }

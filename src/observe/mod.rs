@@ -3,6 +3,7 @@
 //! It decides nothing: whether a service is ready enough, late or broken is the planner's affair. It starts no process
 //! (C18: a probe that forks leaves zombies and dies with its own faults). Called by the agent loop.
 
+pub mod ask;
 mod place;
 pub mod readiness;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 #![cfg(feature = "agent")]
 
 mod agent;
+mod asking;
 mod command_line;
 mod debian_parts;
 mod processes;
