@@ -15,7 +15,7 @@ use crate::running::eventually;
 /// Short: a frozen server never answers.
 const BRIEF: Duration = Duration::from_secs(1);
 /// Long: one that serves does.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 const ALL: [&str; 3] = ["dovecot", "postfix", "web"];
 
 /// A server whose hangs are nobody's business but this test's.
