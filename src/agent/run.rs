@@ -1,11 +1,12 @@
 //! From the command line to the loop and out again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::FlockOperation;
 use tokio::io::unix::AsyncFd;
@@ -24,9 +25,14 @@ use crate::engine::{Engine, Record};
 use crate::history::{Hold, Marks};
 use crate::ledger::{Epoch, Journal, State};
 use crate::model::Name;
+use crate::plan::{Event, Seen};
 use crate::report::sd_notify::{self, Notifier};
 use crate::sources::{Sources, file};
 use crate::supervise::{Host, HostConfig, Own, give_back_code};
+
+/// How long the start of the services waits for the first reading of their watched files: a file system that does not
+/// answer must not keep them down.
+const FIRST_READING: Duration = Duration::from_secs(5);
 
 /// Why the agent does not run.
 #[derive(Debug, thiserror::Error)]
@@ -115,7 +121,7 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
     let answers = tokio::spawn(control::serve(listener, requests, access));
     agent.tell_systemd(&[sd_notify::State::Ready]);
 
-    let mut batch = Batch::default();
+    let mut batch = Batch { events: first_reading(&agent, &mut seen).await, ..Batch::default() };
     let mut more = true;
     let mut starting = true;
     loop {
@@ -162,11 +168,32 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
     }
 }
 
+/// Waits until all watched files were read once. A service that is started before that would run with what nobody has
+/// seen, and an edit in between would be taken for what it runs with ([R19]).
+async fn first_reading(agent: &Agent, seen: &mut mpsc::Receiver<Event>) -> Vec<Event> {
+    let services = &agent.engine.desired().services;
+    let watched = services.iter().filter(|service| !service.launch.watch_files.is_empty());
+    let mut unread: BTreeSet<Name> = watched.map(|service| service.name.clone()).collect();
+    let mut events = Vec::new();
+    let all = async {
+        while !unread.is_empty() {
+            let Some(event) = seen.recv().await else { break };
+            if matches!(event.what, Seen::Files(_)) {
+                unread.remove(&event.service);
+            }
+            events.push(event);
+        }
+    };
+    // In time or not, the services start now.
+    let _ = tokio::time::timeout(FIRST_READING, all).await;
+    events
+}
+
 /// Everything up to the first turn.
 fn begin(
     settings: &Settings,
     door: Door,
-    events: mpsc::Sender<crate::plan::Event>,
+    events: mpsc::Sender<Event>,
     candidates: mpsc::Sender<crate::sources::Candidate>,
 ) -> Result<Agent, RunError> {
     let at = now();
