@@ -5,9 +5,11 @@
 
 mod graph;
 mod launch;
+mod probe;
 
 pub use graph::{Cycle, GraphError, topological};
 pub use launch::{Launch, Limits, Listener, Output, Protocol, Readiness, Reload, Signal, Tls};
+pub use probe::{Login, Probe};
 
 use std::sync::Arc;
 use std::time::Duration;

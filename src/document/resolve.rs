@@ -8,8 +8,8 @@ use super::Document;
 use super::effective::{Effective, Merged};
 use super::spec::{self, DependencyRestart, GiveUp, GroupRole, ReadinessType, Service};
 use crate::desired::{
-    Autorestart, Desired, Group, GroupIx, Ix, Launch, Limits, Listener, OnGiveUp, Readiness, Reload, Wanted,
-    topological,
+    Autorestart, Desired, Group, GroupIx, Ix, Launch, Limits, Listener, Login, OnGiveUp, Probe, Readiness, Reload,
+    Wanted, topological,
 };
 use crate::model::{Fingerprint, Name};
 
@@ -166,6 +166,7 @@ fn launch(effective: &Effective<'_>, service: &Service) -> Launch {
             socket: listener.socket.as_ref().map(ToString::to_string),
             protocol: listener.protocol,
             tls: listener.tls.unwrap_or_default(),
+            probe: probe(root, listener),
         })
         .collect();
     let by_default = if listeners.is_empty() { Readiness::Immediate } else { Readiness::Probe };
@@ -219,6 +220,24 @@ fn or_seconds(interval: Option<spec::Interval>, seconds: u64) -> Duration {
 }
 
 /// A path below a folder; an absolute one stays what it is.
+fn probe(root: &str, listener: &spec::Listener) -> Probe {
+    let file = |path: &Option<spec::PathText>| path.as_ref().map(|path| below(root, path));
+    Probe {
+        server_name: listener.server_name.as_ref().map(ToString::to_string),
+        ca_file: file(&listener.ca_file),
+        certificate_file: file(&listener.certificate_file),
+        certificate_warning: listener
+            .certificate_warning
+            .map_or_else(|| Probe::default().certificate_warning, |interval| interval.0),
+        login: listener
+            .login
+            .as_ref()
+            .map(|login| Login { user: login.user.to_string(), password_file: below(root, &login.password_file) }),
+        recipient: listener.recipient.as_ref().map(ToString::to_string),
+        path: listener.path.as_ref().map(ToString::to_string),
+    }
+}
+
 fn below(root: &str, path: &str) -> String {
     Path::new(root).join(path).to_string_lossy().into_owned()
 }

@@ -3,12 +3,14 @@
 //! Decides nothing and touches nothing; depends on no other module of the crate. Everybody uses it.
 
 mod answer;
+mod certificate;
 mod exit;
 mod fact;
 mod fingerprint;
 mod time;
 
 pub use answer::{Answer, Heard};
+pub use certificate::{Certificate, Loaded};
 pub use exit::Exit;
 pub use fact::{Doubt, Fact};
 pub use fingerprint::Fingerprint;

@@ -30,7 +30,8 @@ fn base() -> Value {
             "services": [
                 {"name": "first", "command": ["bin/first"]},
                 {"name": "other", "command": ["bin/other"], "group": "g", "pidFile": "a", "environment": [{"name": "A", "value": "b"}],
-                 "listeners": [{"address": "127.0.0.1", "port": 1, "protocol": "Tcp"}],
+                 "listeners": [{"address": "127.0.0.1", "port": 1, "protocol": "Tcp",
+                                "login": {"user": "probe", "passwordFile": "/etc/secret"}}],
                  "readiness": {"type": "Command", "command": ["/bin/true"]},
                  "reload": {"command": ["/bin/reload"]}, "check": {"command": ["/bin/check"]}}
             ]
@@ -84,6 +85,13 @@ fn change(leaf: &str) -> Option<Value> {
         "spec.services[].listeners[].socket" => json!("/run/x"),
         "spec.services[].listeners[].protocol" => json!("Imap"),
         "spec.services[].listeners[].tls" => json!("Implicit"),
+        "spec.services[].listeners[].serverName" => json!("mail.example.org"),
+        "spec.services[].listeners[].caFile" | "spec.services[].listeners[].certificateFile" => json!("/etc/x.pem"),
+        "spec.services[].listeners[].certificateWarning" => json!("48h"),
+        "spec.services[].listeners[].login.user" => json!("other"),
+        "spec.services[].listeners[].login.passwordFile" => json!("/etc/other"),
+        "spec.services[].listeners[].recipient" => json!("postmaster@example.org"),
+        "spec.services[].listeners[].path" => json!("/healthz"),
         "spec.services[].restartedAt" => json!("2026-11-23T12:00:00Z"),
         _ => return None,
     })
