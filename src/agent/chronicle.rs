@@ -10,7 +10,7 @@ use super::Told;
 use crate::desired::Desired;
 use crate::document::Settings;
 use crate::engine::{Happened, Happening};
-use crate::model::{Name, Now};
+use crate::model::{Diagnosis, Name, Now};
 use crate::report::default_log::Level;
 use crate::report::lines::Stamp;
 use crate::report::rotating::{Notice, Rotation};
@@ -161,10 +161,15 @@ fn level(what: &Happened) -> Level {
         Happened::Crashed { .. }
         | Happened::NotSpawned { .. }
         | Happened::NotReadyInTime
+        | Happened::Hangs { .. }
+        | Happened::LeftHanging { .. }
         | Happened::GaveUp { .. }
         | Happened::OnlyReported
         | Happened::StopFailed => Level::Error,
-        Happened::RestartsAlone { .. }
+        Happened::Probed { diagnosis: Diagnosis::Answers } => Level::Notice,
+        Happened::Probed { .. }
+        | Happened::Stressed
+        | Happened::RestartsAlone { .. }
         | Happened::GroupRestarts { .. }
         | Happened::Retried
         | Happened::Killed { .. }
@@ -198,6 +203,10 @@ fn word(what: &Happened) -> &'static str {
         Happened::Crashed { .. } => "Crashed",
         Happened::NotSpawned { .. } => "NotSpawned",
         Happened::NotReadyInTime => "NotReadyInTime",
+        Happened::Probed { .. } => "Probed",
+        Happened::Stressed => "Stressed",
+        Happened::Hangs { .. } => "Hangs",
+        Happened::LeftHanging { .. } => "LeftHanging",
         Happened::RestartsAlone { .. } => "RestartsAlone",
         Happened::GroupRestarts { .. } => "GroupRestarts",
         Happened::GaveUp { .. } => "GaveUp",

@@ -111,7 +111,7 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
         reason = "its successor is unsafe for types that lie about their descriptor; OwnedFd does not"
     )]
     let host = AsyncFd::new(descriptor).map_err(system("the runtime"))?;
-    tokio::spawn(control::serve(listener, requests, access));
+    let answers = tokio::spawn(control::serve(listener, requests, access));
     agent.tell_systemd(&[sd_notify::State::Ready]);
 
     let mut batch = Batch::default();
@@ -149,10 +149,11 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
                 let _ = std::fs::remove_file(&agent.door.socket);
                 if let Some(done) = done {
                     let _ = done.send(Ok(()));
-                    // The answer is on its way once the server has had its turn.
-                    tokio::task::yield_now().await;
-                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                    agent.host.leave();
                 }
+                // The server ends when nobody takes its requests any more and its last answers are sent.
+                drop(asked);
+                let _ = answers.await;
                 return Ok(());
             }
         }
@@ -229,6 +230,7 @@ fn begin(
         watchdog: every.map(|every| (every, at.boot)),
         held,
         said: String::new(),
+        departed: Vec::new(),
         in_force: Vec::new(),
     };
     agent.put_in_force(&site);

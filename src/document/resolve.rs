@@ -8,8 +8,8 @@ use super::Document;
 use super::effective::{Effective, Merged};
 use super::spec::{self, DependencyRestart, GiveUp, GroupRole, ReadinessType, Service};
 use crate::desired::{
-    Autorestart, Desired, Group, GroupIx, Ix, Launch, Limits, Listener, Login, OnGiveUp, Probe, Readiness, Reload,
-    Wanted, topological,
+    Autorestart, Desired, External, Group, GroupIx, Ix, Launch, Limits, Listener, Login, OnGiveUp, Probe, Readiness,
+    Reload, Wanted, topological,
 };
 use crate::model::{Fingerprint, Name};
 
@@ -103,6 +103,7 @@ pub fn resolve(document: &Document, generation: i64) -> Desired {
         suspended: server.spec.suspend.unwrap_or(false),
         services,
         groups,
+        externals: externals(&effective),
         topological,
     }
 }
@@ -142,8 +143,34 @@ fn one(
         launch_print: launch_print(&launch),
         declaration: declaration(effective, service),
         required: service.required.unwrap_or(true),
+        probing: effective.probing(service),
         launch: std::sync::Arc::new(launch),
     }
+}
+
+/// The enabled ones, in order.
+fn listeners<'a>(root: &str, written: impl Iterator<Item = &'a spec::Listener>) -> Vec<Listener> {
+    let enabled = written.filter(|listener| listener.enabled.unwrap_or(true));
+    let one = |listener: &spec::Listener| Listener {
+        address: listener.address.as_ref().map(ToString::to_string),
+        port: listener.port,
+        socket: listener.socket.as_ref().map(ToString::to_string),
+        protocol: listener.protocol,
+        tls: listener.tls.unwrap_or_default(),
+        probe: probe(root, listener),
+    };
+    enabled.map(one).collect()
+}
+
+/// What is not ours, asked no longer than services are.
+fn externals(effective: &Effective<'_>) -> Vec<External> {
+    let general = effective.probing(&Service::default()).timeout;
+    let one = |external: &spec::External| External {
+        name: name(&external.name),
+        listeners: listeners(effective.server_root(), external.listeners.iter()),
+        timeout: external.timeout.map_or(general, |timeout| timeout.0),
+    };
+    effective.spec.external.iter().map(one).collect()
 }
 
 fn launch(effective: &Effective<'_>, service: &Service) -> Launch {
@@ -155,20 +182,7 @@ fn launch(effective: &Effective<'_>, service: &Service) -> Launch {
         }
         words
     };
-    let listeners: Vec<Listener> = service
-        .listeners
-        .iter()
-        .flatten()
-        .filter(|listener| listener.enabled.unwrap_or(true))
-        .map(|listener| Listener {
-            address: listener.address.as_ref().map(ToString::to_string),
-            port: listener.port,
-            socket: listener.socket.as_ref().map(ToString::to_string),
-            protocol: listener.protocol,
-            tls: listener.tls.unwrap_or_default(),
-            probe: probe(root, listener),
-        })
-        .collect();
+    let listeners = listeners(root, service.listeners.iter().flatten());
     let by_default = if listeners.is_empty() { Readiness::Immediate } else { Readiness::Probe };
     let readiness = service.readiness.as_ref().map_or(by_default, |readiness| match readiness.kind {
         ReadinessType::Notify => Readiness::Notify,
@@ -202,6 +216,7 @@ fn launch(effective: &Effective<'_>, service: &Service) -> Launch {
             address_space: limits.address_space.map(|size| size.0),
             locked_memory: limits.locked_memory.map(|size| size.0),
         },
+        watchdog: service.watchdog.map(|watchdog| watchdog.0),
         readiness,
         pid_file: service.pid_file.as_ref().map(|path| below(effective.data_root(), path)),
         stop_signal: service.stop_signal.unwrap_or_default(),
@@ -290,6 +305,11 @@ fn launch_print(launch: &Launch) -> Fingerprint {
     let Limits { open_files, processes, core_size, file_size, address_space, locked_memory } = launch.limits;
     for limit in [open_files, processes, core_size, file_size, address_space, locked_memory] {
         add(&limit.map_or("-".to_owned(), |limit| limit.to_string()));
+    }
+    // It is told to the service when that starts (`WATCHDOG_USEC`). Left out where there is none, so that records of
+    // before it existed mean what they meant.
+    if let Some(watchdog) = launch.watchdog {
+        add(&format!("watchdog={}", watchdog.as_micros()));
     }
     print
 }

@@ -52,6 +52,7 @@ impl Engine {
     pub fn accept(&mut self, now: Now, new: Desired) {
         let generation = new.generation;
         self.replace(new);
+        self.forgets_hangs_of_another_document();
         self.tell_all(now, Happened::DocumentAccepted { generation });
     }
 
@@ -97,6 +98,9 @@ impl Engine {
                     // Another list has another fingerprint although no file changed: what is read next is what it runs with.
                     fact.files = None;
                     mark.files = None;
+                }
+                if merged.service(next).probing != service.probing {
+                    fact.probed = None;
                 }
                 kept.insert(name, (fact, mark));
                 continue;

@@ -7,6 +7,7 @@ mod certificate;
 mod exit;
 mod fact;
 mod fingerprint;
+mod round;
 mod time;
 
 pub use answer::{Answer, Heard};
@@ -14,6 +15,7 @@ pub use certificate::{Certificate, Loaded};
 pub use exit::Exit;
 pub use fact::{Doubt, Fact};
 pub use fingerprint::Fingerprint;
+pub use round::{Diagnosis, Health, Pressure, Round, Strain};
 pub use time::{Boot, Now, Wall};
 
 use serde::{Deserialize, Serialize};

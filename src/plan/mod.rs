@@ -14,6 +14,7 @@ mod verdict;
 pub use crate::history::Rung;
 pub use board::Board;
 pub use note::{GroupRestart, Note};
+pub(crate) use reason::left_hanging;
 pub use reason::{Down, Outlook, Reason};
 pub use standing::LIST_PATIENCE;
 pub use step::{Event, Found, Seen, Step};

@@ -3,7 +3,7 @@
 use super::{Instance, ServiceStatus, Truth};
 use crate::desired::{Ix, Wanted};
 use crate::engine::Engine;
-use crate::model::{Boot, Fact};
+use crate::model::{Boot, Diagnosis, Fact};
 use crate::observed::Process;
 use crate::plan::Outlook;
 
@@ -51,7 +51,9 @@ pub fn service_status(engine: &Engine, ix: Ix, now: Boot) -> ServiceStatus {
     let pid = facts.alive().and_then(|alive| alive.identity).map(|identity| identity.pid);
     let ready = match &facts.process {
         Fact::Unknown(_) => Truth::Unknown,
-        Fact::Known(Process::Alive(alive)) => Truth::from(marks.ready == alive.incarnation),
+        Fact::Known(Process::Alive(alive)) => {
+            Truth::from(marks.ready == alive.incarnation && facts.hang().is_none() && marks.hung().is_none())
+        }
         Fact::Known(Process::Absent | Process::Remains { .. } | Process::Foreign { .. }) => Truth::False,
     };
     let mut reason = engine.verdict(ix).reason.sentence(engine.desired(), ix);
@@ -64,6 +66,12 @@ pub fn service_status(engine: &Engine, ix: Ix, now: Boot) -> ServiceStatus {
     if let Some(complaint) = marks.checked.as_ref().and_then(|checked| checked.complaint.as_ref()) {
         reason = format!("{reason}; its checker says: {complaint}");
     }
+    let diagnosis = facts.probed.as_ref().and_then(|probed| probed.diagnosis.as_ref());
+    if let Some(hang) = facts.hang() {
+        reason = format!("{reason}; {}", hang.words);
+    } else if let Some(diagnosis) = diagnosis.filter(|diagnosis| **diagnosis != Diagnosis::Answers) {
+        reason = format!("{reason}; {diagnosis}");
+    }
     let restarts = marks.charged_within(engine.desired().autorestart.window, now);
     ServiceStatus {
         name: service.name.to_string(),
@@ -75,6 +83,8 @@ pub fn service_status(engine: &Engine, ix: Ix, now: Boot) -> ServiceStatus {
         ready,
         restarts_in_window: u32::try_from(restarts).unwrap_or(u32::MAX),
         reason,
+        health: diagnosis.map(Diagnosis::kind),
+        finding: diagnosis.filter(|diagnosis| **diagnosis != Diagnosis::Answers).map(ToString::to_string),
         settled: is_settled(engine, ix),
         group: service.group.map(|group| engine.desired().groups[group.at()].name.to_string()),
         required: service.required,

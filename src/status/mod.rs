@@ -13,6 +13,8 @@ pub use conditions::{Facets, conditions};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::model::Health;
+
 /// The `MessagingServer` object as far as an agent tells it: what `mailward status -o json` prints.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -145,6 +147,12 @@ pub struct ServiceStatus {
     pub restarts_in_window: u32,
     /// Why it is as it is, in one sentence.
     pub reason: String,
+    /// What its last round of probes said; absent until one did. Ready is false while it hangs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// The same in words, where it is more than that it answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finding: Option<String>,
     /// Whether nothing more will be done about it until something changes or a person acts. Whoever waits for it need
     /// wait no longer.
     pub settled: bool,

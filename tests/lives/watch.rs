@@ -20,6 +20,7 @@ pub struct Watch {
     pub gave_up: u64,
     pub charged: u64,
     pub group_restarts: u64,
+    pub hangs: u64,
 }
 
 impl Watch {
@@ -150,6 +151,10 @@ impl Watch {
         let budget = policy.max_restarts as usize;
         let charged: Vec<String> = match (&happening.what, &happening.service) {
             (Happened::RestartsAlone { .. } | Happened::Retried, Some(name)) => vec![name.to_string()],
+            (Happened::Hangs { .. }, _) => {
+                self.hangs += 1;
+                Vec::new()
+            }
             (Happened::GroupRestarts { failed, .. }, _) => {
                 self.group_restarts += 1;
                 failed.iter().map(ToString::to_string).collect()

@@ -84,6 +84,10 @@ impl Starting {
             | Happened::Crashed { .. }
             | Happened::NotReadyInTime
             | Happened::Adopted { .. }
+            | Happened::Probed { .. }
+            | Happened::Stressed
+            | Happened::Hangs { .. }
+            | Happened::LeftHanging { .. }
             | Happened::RestartsAlone { .. }
             | Happened::GroupRestarts { .. }
             | Happened::GaveUp { .. }
@@ -234,6 +238,10 @@ impl Stopping {
             | Happened::Crashed { .. }
             | Happened::NotSpawned { .. }
             | Happened::NotReadyInTime
+            | Happened::Probed { .. }
+            | Happened::Stressed
+            | Happened::Hangs { .. }
+            | Happened::LeftHanging { .. }
             | Happened::RestartsAlone { .. }
             | Happened::GroupRestarts { .. }
             | Happened::GaveUp { .. }

@@ -13,7 +13,7 @@ pub(super) const RULES: &[Rule] = &[
         path: "spec.services[].listeners[]",
         message: "a listener has a port or a socket, and not both",
         cel: Cel::Says("has(self.port) != has(self.socket)"),
-        check: listener_place,
+        check: |all, found| listener_place(of_services(all), found),
     },
     Rule {
         id: "listener-starttls",
@@ -21,7 +21,7 @@ pub(super) const RULES: &[Rule] = &[
         path: "spec.services[].listeners[]",
         message: "Http and Tcp have no STARTTLS",
         cel: Cel::Says("!has(self.tls) || self.tls != 'StartTls' || !(self.protocol in ['Http', 'Tcp'])"),
-        check: listener_starttls,
+        check: |all, found| listener_starttls(of_services(all), found),
     },
     Rule {
         id: "listener-certificate",
@@ -32,7 +32,7 @@ pub(super) const RULES: &[Rule] = &[
             "has(self.tls) && self.tls != 'None' || !(has(self.serverName) || has(self.caFile) || \
              has(self.certificateFile) || has(self.certificateWarning))",
         ),
-        check: listener_certificate,
+        check: |all, found| listener_certificate(of_services(all), found),
     },
     Rule {
         id: "listener-login",
@@ -40,7 +40,7 @@ pub(super) const RULES: &[Rule] = &[
         path: "spec.services[].listeners[]",
         message: "Http and Tcp have no login",
         cel: Cel::Says("!has(self.login) || !(self.protocol in ['Http', 'Tcp'])"),
-        check: listener_login,
+        check: |all, found| listener_login(of_services(all), found),
     },
     Rule {
         id: "listener-login-safe",
@@ -54,7 +54,7 @@ pub(super) const RULES: &[Rule] = &[
              has(self.tls) && self.tls != 'None' && \
              (has(self.certificateFile) || has(self.caFile) && has(self.serverName))",
         ),
-        check: listener_login_safe,
+        check: |all, found| listener_login_safe(of_services(all), found),
     },
     Rule {
         id: "listener-recipient",
@@ -62,7 +62,7 @@ pub(super) const RULES: &[Rule] = &[
         path: "spec.services[].listeners[]",
         message: "only Smtp, Submission and Lmtp take recipients",
         cel: Cel::Says("!has(self.recipient) || self.protocol in ['Smtp', 'Submission', 'Lmtp']"),
-        check: listener_recipient,
+        check: |all, found| listener_recipient(of_services(all), found),
     },
     Rule {
         id: "listener-path",
@@ -70,20 +70,88 @@ pub(super) const RULES: &[Rule] = &[
         path: "spec.services[].listeners[]",
         message: "only Http has a path",
         cel: Cel::Says("!has(self.path) || self.protocol == 'Http'"),
-        check: listener_path,
+        check: |all, found| listener_path(of_services(all), found),
+    },
+    Rule {
+        id: "external-starttls",
+        severity: Severity::Error,
+        path: "spec.external[].listeners[]",
+        message: "Http and Tcp have no STARTTLS",
+        cel: Cel::Says("!has(self.tls) || self.tls != 'StartTls' || !(self.protocol in ['Http', 'Tcp'])"),
+        check: |all, found| listener_starttls(of_externals(all), found),
+    },
+    Rule {
+        id: "external-certificate",
+        severity: Severity::Error,
+        path: "spec.external[].listeners[]",
+        message: "only a listener with TLS has a certificate",
+        cel: Cel::Says(
+            "has(self.tls) && self.tls != 'None' || !(has(self.serverName) || has(self.caFile) || \
+             has(self.certificateFile) || has(self.certificateWarning))",
+        ),
+        check: |all, found| listener_certificate(of_externals(all), found),
+    },
+    Rule {
+        id: "external-login",
+        severity: Severity::Error,
+        path: "spec.external[].listeners[]",
+        message: "Http and Tcp have no login",
+        cel: Cel::Says("!has(self.login) || !(self.protocol in ['Http', 'Tcp'])"),
+        check: |all, found| listener_login(of_externals(all), found),
+    },
+    Rule {
+        id: "external-login-safe",
+        severity: Severity::Error,
+        path: "spec.external[].listeners[]",
+        message: "a password leaves this host only behind TLS whose certificate is checked",
+        cel: Cel::Says(
+            "!has(self.login) || has(self.socket) || !has(self.address) || \
+             self.address in ['localhost', '::1', '::', '0.0.0.0'] || \
+             self.address.matches('^127[.][0-9]+[.][0-9]+[.][0-9]+$') || \
+             has(self.tls) && self.tls != 'None' && \
+             (has(self.certificateFile) || has(self.caFile) && has(self.serverName))",
+        ),
+        check: |all, found| listener_login_safe(of_externals(all), found),
+    },
+    Rule {
+        id: "external-recipient",
+        severity: Severity::Error,
+        path: "spec.external[].listeners[]",
+        message: "only Smtp, Submission and Lmtp take recipients",
+        cel: Cel::Says("!has(self.recipient) || self.protocol in ['Smtp', 'Submission', 'Lmtp']"),
+        check: |all, found| listener_recipient(of_externals(all), found),
+    },
+    Rule {
+        id: "external-path",
+        severity: Severity::Error,
+        path: "spec.external[].listeners[]",
+        message: "only Http has a path",
+        cel: Cel::Says("!has(self.path) || self.protocol == 'Http'"),
+        check: |all, found| listener_path(of_externals(all), found),
     },
 ];
 
-/// Every listener that is written, with its path.
-fn listeners<'a>(all: &'a Effective<'_>) -> impl Iterator<Item = (String, &'a Listener)> {
+/// A listener that is written, with its path.
+type Written<'a> = (String, &'a Listener);
+
+/// Those of services.
+fn of_services<'a>(all: &'a Effective<'_>) -> impl Iterator<Item = Written<'a>> {
     own(all).flat_map(|(path, service)| {
         let listeners = service.listeners.iter().flatten().enumerate();
         listeners.map(move |(at, listener)| (format!("{path}.listeners[{at}]"), listener))
     })
 }
 
-fn listener_place(all: &Effective<'_>, found: &mut Findings) {
-    for (path, listener) in listeners(all) {
+/// Those of external dependencies.
+fn of_externals<'a>(all: &'a Effective<'_>) -> impl Iterator<Item = Written<'a>> {
+    all.spec.external.iter().enumerate().flat_map(|(external_at, external)| {
+        let listeners = external.listeners.iter().enumerate();
+        listeners.map(move |(at, listener)| (format!("spec.external[{external_at}].listeners[{at}]"), listener))
+    })
+}
+
+fn listener_place<'a>(listeners: impl Iterator<Item = Written<'a>>, found: &mut Findings) {
+    for (path, listener) in listeners {
         match (&listener.port, &listener.socket) {
             (Some(_), Some(_)) => found.add(
                 format!("{path}.socket"),
@@ -102,8 +170,8 @@ fn listener_place(all: &Effective<'_>, found: &mut Findings) {
     }
 }
 
-fn listener_starttls(all: &Effective<'_>, found: &mut Findings) {
-    for (path, listener) in listeners(all) {
+fn listener_starttls<'a>(listeners: impl Iterator<Item = Written<'a>>, found: &mut Findings) {
+    for (path, listener) in listeners {
         let without = match listener.protocol {
             Protocol::Http | Protocol::Tcp => true,
             Protocol::Imap
@@ -131,8 +199,8 @@ fn has_tls(listener: &Listener) -> bool {
     }
 }
 
-fn listener_certificate(all: &Effective<'_>, found: &mut Findings) {
-    for (path, listener) in listeners(all).filter(|(_, listener)| !has_tls(listener)) {
+fn listener_certificate<'a>(listeners: impl Iterator<Item = Written<'a>>, found: &mut Findings) {
+    for (path, listener) in listeners.filter(|(_, listener)| !has_tls(listener)) {
         for (field, is_there) in [
             ("serverName", listener.server_name.is_some()),
             ("caFile", listener.ca_file.is_some()),
@@ -151,8 +219,8 @@ fn listener_certificate(all: &Effective<'_>, found: &mut Findings) {
     }
 }
 
-fn listener_login(all: &Effective<'_>, found: &mut Findings) {
-    for (path, listener) in listeners(all) {
+fn listener_login<'a>(listeners: impl Iterator<Item = Written<'a>>, found: &mut Findings) {
+    for (path, listener) in listeners {
         let without = match listener.protocol {
             Protocol::Http | Protocol::Tcp => true,
             Protocol::Imap
@@ -173,8 +241,8 @@ fn listener_login(all: &Effective<'_>, found: &mut Findings) {
     }
 }
 
-fn listener_login_safe(all: &Effective<'_>, found: &mut Findings) {
-    for (path, listener) in listeners(all) {
+fn listener_login_safe<'a>(listeners: impl Iterator<Item = Written<'a>>, found: &mut Findings) {
+    for (path, listener) in listeners {
         let here = listener.socket.is_some() || listener.address.as_deref().is_none_or(is_this_host);
         let is_checked =
             listener.certificate_file.is_some() || (listener.ca_file.is_some() && listener.server_name.is_some());
@@ -197,8 +265,8 @@ fn is_this_host(address: &str) -> bool {
         || (parts.clone().count() == 4 && parts.next() == Some("127") && parts.all(is_number))
 }
 
-fn listener_recipient(all: &Effective<'_>, found: &mut Findings) {
-    for (path, listener) in listeners(all) {
+fn listener_recipient<'a>(listeners: impl Iterator<Item = Written<'a>>, found: &mut Findings) {
+    for (path, listener) in listeners {
         let takes = match listener.protocol {
             Protocol::Smtp | Protocol::Submission | Protocol::Lmtp => true,
             Protocol::Imap | Protocol::Pop3 | Protocol::Http | Protocol::ManageSieve | Protocol::Tcp => false,
@@ -214,8 +282,8 @@ fn listener_recipient(all: &Effective<'_>, found: &mut Findings) {
     }
 }
 
-fn listener_path(all: &Effective<'_>, found: &mut Findings) {
-    for (path, listener) in listeners(all) {
+fn listener_path<'a>(listeners: impl Iterator<Item = Written<'a>>, found: &mut Findings) {
+    for (path, listener) in listeners {
         if listener.protocol != Protocol::Http && listener.path.is_some() {
             found.add(
                 format!("{path}.path"),

@@ -27,9 +27,11 @@ fn base() -> Value {
         "spec": {
             "profile": "Custom",
             "autorestart": {"onGiveUp": "RetryAfter"},
+            "external": [{"name": "ldap", "listeners": [{"address": "127.0.0.1", "port": 1, "protocol": "Tcp",
+                          "login": {"user": "probe", "passwordFile": "/etc/secret"}}]}],
             "services": [
                 {"name": "first", "command": ["bin/first"]},
-                {"name": "other", "command": ["bin/other"], "group": "g", "pidFile": "a", "environment": [{"name": "A", "value": "b"}],
+                {"name": "other", "command": ["bin/other"], "group": "g", "pidFile": "a", "onHang": {"action": "RestartService", "service": "first"}, "environment": [{"name": "A", "value": "b"}],
                  "listeners": [{"address": "127.0.0.1", "port": 1, "protocol": "Tcp",
                                 "login": {"user": "probe", "passwordFile": "/etc/secret"}}],
                  "readiness": {"type": "Command", "command": ["/bin/true"]},
@@ -85,14 +87,46 @@ fn change(leaf: &str) -> Option<Value> {
         "spec.services[].listeners[].socket" => json!("/run/x"),
         "spec.services[].listeners[].protocol" => json!("Imap"),
         "spec.services[].listeners[].tls" => json!("Implicit"),
-        "spec.services[].listeners[].serverName" => json!("mail.example.org"),
-        "spec.services[].listeners[].caFile" | "spec.services[].listeners[].certificateFile" => json!("/etc/x.pem"),
-        "spec.services[].listeners[].certificateWarning" => json!("48h"),
-        "spec.services[].listeners[].login.user" => json!("other"),
-        "spec.services[].listeners[].login.passwordFile" => json!("/etc/other"),
-        "spec.services[].listeners[].recipient" => json!("postmaster@example.org"),
-        "spec.services[].listeners[].path" => json!("/healthz"),
+        "spec.services[].listeners[].serverName" | "spec.external[].listeners[].serverName" => {
+            json!("mail.example.org")
+        }
+        "spec.services[].listeners[].caFile"
+        | "spec.services[].listeners[].certificateFile"
+        | "spec.external[].listeners[].caFile"
+        | "spec.external[].listeners[].certificateFile" => json!("/etc/x.pem"),
+        "spec.services[].listeners[].certificateWarning" | "spec.external[].listeners[].certificateWarning" => {
+            json!("48h")
+        }
+        "spec.services[].listeners[].login.user" | "spec.external[].listeners[].login.user" => json!("other"),
+        "spec.services[].listeners[].login.passwordFile" | "spec.external[].listeners[].login.passwordFile" => {
+            json!("/etc/other")
+        }
+        "spec.services[].listeners[].recipient" | "spec.external[].listeners[].recipient" => {
+            json!("postmaster@example.org")
+        }
+        "spec.services[].listeners[].path" | "spec.external[].listeners[].path" => json!("/healthz"),
         "spec.services[].restartedAt" => json!("2026-11-23T12:00:00Z"),
+        "spec.services[].probes.enabled" => json!(false),
+        "spec.probes.failureThreshold"
+        | "spec.services[].probes.failureThreshold"
+        | "spec.probes.pressureThreshold" => {
+            json!(7)
+        }
+        interval if interval.starts_with("spec.probes.") || interval.starts_with("spec.services[].probes.") => {
+            json!("77s")
+        }
+        "spec.external[].timeout" => json!("7s"),
+        "spec.external[].name" => json!("sql"),
+        "spec.external[].listeners[].address" => json!("::1"),
+        "spec.external[].listeners[].port" => json!(2),
+        "spec.external[].listeners[].socket" => json!("/run/x"),
+        "spec.external[].listeners[].protocol" => json!("Http"),
+        "spec.external[].listeners[].tls" => json!("Implicit"),
+        "spec.external[].listeners[].enabled" => json!(false),
+        "spec.services[].needs" => json!(["ldap"]),
+        "spec.services[].watchdog" => json!("30s"),
+        "spec.services[].onHang.action" => json!("Report"),
+        "spec.services[].onHang.service" => json!("third"),
         _ => return None,
     })
 }
