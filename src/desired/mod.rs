@@ -5,11 +5,13 @@
 
 mod graph;
 mod launch;
+mod probe;
 mod probing;
 mod task;
 
 pub use graph::{Cycle, GraphError, topological};
 pub use launch::{Launch, Limits, Listener, Output, Protocol, Readiness, Reload, Signal, Tls};
+pub use probe::{Login, Probe};
 pub use probing::{External, OnHang, Probing};
 pub use task::{DayRule, Does, Task, Timing};
 

@@ -45,7 +45,7 @@ fn listeners(server: &Server, service: &str) -> Vec<Listener> {
             "Http" => Protocol::Http,
             other => panic!("{other}"),
         };
-        Listener { address: None, port, socket, protocol, tls: Tls::None }
+        Listener { address: None, port, socket, protocol, tls: Tls::None, probe: Default::default() }
     };
     let listeners: Vec<Listener> = declared.listeners.iter().map(listener).collect();
     assert!(!listeners.is_empty());
