@@ -6,7 +6,9 @@
 
 mod answers;
 mod chronicle;
+mod evidence;
 mod last_good;
+mod rounds;
 mod run;
 mod settings;
 mod turns;

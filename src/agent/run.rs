@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use super::Settings;
 use super::chronicle::Chronicle;
 use super::last_good::LastGood;
+use super::rounds::Rounds;
 use super::turns::{After, Agent, Batch, Door, chain, now};
 use super::wishes::{self, Wish};
 use crate::clock::Alarm;
@@ -97,6 +98,7 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
     let (events, mut seen) = mpsc::channel(1_024);
     let (candidates, mut declared) = mpsc::channel(16);
     let (requests, mut asked) = mpsc::channel(64);
+    let (told, mut found) = mpsc::channel(64);
     let mut terminate = signal(SignalKind::terminate()).map_err(system("SIGTERM"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(system("SIGINT"))?;
     let mut hangup = signal(SignalKind::hangup()).map_err(system("SIGHUP"))?;
@@ -104,7 +106,7 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
     let access = control::Access::new(rustix::process::getuid().as_raw(), false);
     let socket = settings.runtime_dir.join("control.sock");
     let listener = control::listen(&socket, &access).await?;
-    let mut agent = begin(settings, Door { socket, access: access.clone() }, events, candidates)?;
+    let mut agent = begin(settings, Door { socket, access: access.clone() }, events, candidates, told)?;
     let descriptor: OwnedFd = agent.host.fd().try_clone_to_owned().map_err(system("a descriptor"))?;
     #[expect(
         deprecated,
@@ -129,6 +131,7 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
             Some(event) = seen.recv() => batch.events.push(event),
             Some(candidate) = declared.recv() => batch.candidates.push(candidate),
             Some(request) = asked.recv() => batch.requests.push(request),
+            Some(told) = found.recv() => batch.told.push(told),
             Some(()) = hangup.recv() => batch.reopen = true,
             Some(()) = terminate.recv() => batch.end = true,
             Some(()) = interrupt.recv() => batch.end = true,
@@ -141,6 +144,7 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
         batch.events.extend(std::iter::from_fn(|| seen.try_recv().ok()));
         batch.candidates.extend(std::iter::from_fn(|| declared.try_recv().ok()));
         batch.requests.extend(std::iter::from_fn(|| asked.try_recv().ok()));
+        batch.told.extend(std::iter::from_fn(|| found.try_recv().ok()));
         match agent.turn(at, std::mem::take(&mut batch), &mut alarm).map_err(system("a timer"))? {
             After::Wait => {}
             After::End(done) => {
@@ -166,6 +170,7 @@ fn begin(
     door: Door,
     events: mpsc::Sender<crate::plan::Event>,
     candidates: mpsc::Sender<crate::sources::Candidate>,
+    told: mpsc::Sender<crate::observe::round::Told>,
 ) -> Result<Agent, RunError> {
     let at = now();
     let state = State::new(&settings.state_dir);
@@ -225,6 +230,7 @@ fn begin(
         sources,
         probings: HashMap::new(),
         events,
+        rounds: Rounds::new(told),
         door,
         notifier,
         watchdog: every.map(|every| (every, at.boot)),

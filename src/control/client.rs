@@ -18,8 +18,8 @@ use tokio::time::timeout;
 use super::Problem;
 use super::request::{Forecast, Told};
 use super::routes::{Encoded, METHODS, Route};
-use super::wire::{Answered, End, OrderRequest, Why};
-use crate::status::Reported;
+use super::wire::{Answered, End, OrderRequest, ProbeRequest, Why};
+use crate::status::{ProbeReport, ProbeSeries, Reported};
 
 /// How long an answer may take; the server gives up on its own loop before.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -155,6 +155,18 @@ impl Client {
     pub async fn events(&self) -> Result<Events, ClientError> {
         let response = self.send(Method::GET, &path(Route::Events), Bytes::new()).await?;
         Ok(Events { body: response.into_body(), waiting: Vec::new() })
+    }
+
+    /// A round of probes, of these services or of all, which takes as long as its slowest listener.
+    pub async fn probe(&self, services: &[String]) -> Result<ProbeReport, ClientError> {
+        let body = json(&ProbeRequest { services: services.to_vec() })?;
+        read(accepted(self.open(Method::POST, &path(Route::Probe), body).await?).await?).await
+    }
+
+    /// The kept answers of probes, of one service or of all.
+    pub async fn probes(&self, service: Option<&str>) -> Result<Vec<ProbeSeries>, ClientError> {
+        let query = service.map(|name| format!("?service={}", Encoded(name))).unwrap_or_default();
+        self.get(&format!("{}{query}", path(Route::Probes))).await
     }
 
     /// The document file is read again and logs are reopened.

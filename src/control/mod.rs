@@ -28,4 +28,4 @@ pub use request::{Forecast, Left, PlannedStep, Request, Told};
 pub use routes::{METHODS, Route};
 pub use server::serve;
 pub use socket::{ListenError, let_others_read, listen};
-pub use wire::{Answered, End, OrderRequest, Outcome, Why};
+pub use wire::{Answered, End, OrderRequest, Outcome, ProbeRequest, Why};

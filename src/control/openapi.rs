@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::request::{Forecast, Told};
 use super::routes::{METHODS, Route};
-use super::wire::{Answered, End, OrderRequest, Why};
+use super::wire::{Answered, End, OrderRequest, ProbeRequest, Why};
 use super::{Problem, Right};
-use crate::status::Reported;
+use crate::status::{ProbeReport, ProbeSeries, Reported};
 
 /// The `OpenAPI` 3.1 description.
 pub fn openapi() -> Value {
@@ -84,6 +84,15 @@ fn describe(route: Route, types: &mut SchemaGenerator) -> Value {
             json!({"200": {"description": "Lines until the client leaves or the agent ends. A client that falls 4,096 \
                 lines behind is let go.", "content": {"application/x-ndjson": media}}})
         }
+        Route::Probe => {
+            operation["requestBody"] = takes::<ProbeRequest>(types);
+            answer::<ProbeReport>(types, "Sent when the round is over, which may take as long as its longest time-out.")
+        }
+        Route::Probes => {
+            operation["parameters"] = json!([{"name": "service", "in": "query", "required": false,
+                "description": "Only of this service.", "schema": {"type": "string"}}]);
+            answer::<Vec<ProbeSeries>>(types, "The kept answers, oldest first.")
+        }
         Route::Refresh => json!({"204": {"description": "Taken."}}),
         Route::End => {
             operation["requestBody"] = takes::<End>(types);
@@ -112,6 +121,8 @@ fn words(route: Route) -> (&'static str, &'static str) {
         Route::Why => ("why", "What was decided about a service, and the chain of causes"),
         Route::History => ("history", "What happened"),
         Route::Events => ("events", "What happens, as it happens"),
+        Route::Probe => ("probe", "A round of probes now; it joins one that is under way"),
+        Route::Probes => ("probes", "The kept answers of probes"),
         Route::Refresh => ("refresh", "The document file is read again, logs are reopened"),
         Route::End => ("end", "The agent ends, with or without its services"),
         Route::Description => ("describe", "This description"),

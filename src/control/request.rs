@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use crate::engine::{Answer, Happening, Order};
 use crate::model::Name;
 use crate::sim::Unfolded;
-use crate::status::Reported;
+use crate::status::{ProbeReport, ProbeSeries, Reported};
 
 /// A question or an order, with the way back. An answer that nobody waits for any more is dropped.
 #[derive(Debug)]
@@ -24,6 +24,11 @@ pub enum Request {
     Why(Name, oneshot::Sender<Option<Vec<String>>>),
     /// What happened, oldest first, of one service or of all.
     History(Option<Name>, oneshot::Sender<Vec<Told>>),
+    /// A round of probes, of these services or, where none is named, of all; told when it is over. It joins a round that
+    /// is under way ([R17]).
+    Probe(Vec<Name>, oneshot::Sender<ProbeReport>),
+    /// The kept answers of probes, of one service or of all.
+    Probes(Option<Name>, oneshot::Sender<Vec<ProbeSeries>>),
     /// The document file is read again, logs are reopened (SIGHUP).
     Refresh,
     /// The agent ends.

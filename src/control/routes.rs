@@ -23,6 +23,10 @@ pub enum Route {
     History,
     /// What happens, as it happens.
     Events,
+    /// A round of probes now.
+    Probe,
+    /// The kept answers of probes.
+    Probes,
     /// The document is read again.
     Refresh,
     /// The agent ends.
@@ -32,7 +36,7 @@ pub enum Route {
 }
 
 /// Every route with its method and its path; `{name}` stands for one segment.
-pub const METHODS: [(Route, Method, &str); 10] = [
+pub const METHODS: [(Route, Method, &str); 12] = [
     (Route::Status, Method::GET, "/v1/status"),
     (Route::Orders, Method::POST, "/v1/orders"),
     (Route::Plan, Method::GET, "/v1/plan"),
@@ -40,6 +44,8 @@ pub const METHODS: [(Route, Method, &str); 10] = [
     (Route::Why, Method::GET, "/v1/services/{name}/why"),
     (Route::History, Method::GET, "/v1/history"),
     (Route::Events, Method::GET, "/v1/events"),
+    (Route::Probe, Method::POST, "/v1/probe"),
+    (Route::Probes, Method::GET, "/v1/probes"),
     (Route::Refresh, Method::POST, "/v1/refresh"),
     (Route::End, Method::POST, "/v1/end"),
     (Route::Description, Method::GET, "/v1/openapi.json"),
@@ -61,8 +67,10 @@ impl Route {
     /// costs the agent work.
     pub fn needs(self) -> Right {
         match self {
-            Self::Status | Self::Plan | Self::Why | Self::History | Self::Events | Self::Description => Right::Read,
-            Self::Orders | Self::PlanDocument | Self::Refresh | Self::End => Right::Act,
+            Self::Status | Self::Plan | Self::Why | Self::History | Self::Events | Self::Probes | Self::Description => {
+                Right::Read
+            }
+            Self::Orders | Self::Probe | Self::PlanDocument | Self::Refresh | Self::End => Right::Act,
         }
     }
 }

@@ -5,6 +5,8 @@
 
 pub mod ask;
 mod place;
+pub mod pressure;
 pub mod readiness;
+pub mod round;
 #[cfg(test)]
 mod tests;

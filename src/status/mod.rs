@@ -6,9 +6,11 @@
 
 mod build;
 mod conditions;
+mod probes;
 
 pub use build::{About, instance, service_status};
 pub use conditions::{Facets, conditions};
+pub use probes::{ListenerProbe, ProbeReport, ProbeSample, ProbeSeries, ServiceProbe};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
