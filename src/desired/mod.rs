@@ -5,10 +5,12 @@
 
 mod graph;
 mod launch;
+mod probe;
 mod probing;
 
 pub use graph::{Cycle, GraphError, topological};
 pub use launch::{Launch, Limits, Listener, Output, Protocol, Readiness, Reload, Signal, Tls};
+pub use probe::{Login, Probe};
 pub use probing::{External, OnHang, Probing};
 
 use std::sync::Arc;

@@ -8,8 +8,8 @@ use super::Document;
 use super::effective::{Effective, Merged};
 use super::spec::{self, DependencyRestart, GiveUp, GroupRole, ReadinessType, Service};
 use crate::desired::{
-    Autorestart, Desired, External, Group, GroupIx, Ix, Launch, Limits, Listener, OnGiveUp, Readiness, Reload, Wanted,
-    topological,
+    Autorestart, Desired, External, Group, GroupIx, Ix, Launch, Limits, Listener, Login, OnGiveUp, Probe, Readiness,
+    Reload, Wanted, topological,
 };
 use crate::model::{Fingerprint, Name};
 
@@ -149,7 +149,7 @@ fn one(
 }
 
 /// The enabled ones, in order.
-fn listeners<'a>(written: impl Iterator<Item = &'a spec::Listener>) -> Vec<Listener> {
+fn listeners<'a>(root: &str, written: impl Iterator<Item = &'a spec::Listener>) -> Vec<Listener> {
     let enabled = written.filter(|listener| listener.enabled.unwrap_or(true));
     let one = |listener: &spec::Listener| Listener {
         address: listener.address.as_ref().map(ToString::to_string),
@@ -157,6 +157,7 @@ fn listeners<'a>(written: impl Iterator<Item = &'a spec::Listener>) -> Vec<Liste
         socket: listener.socket.as_ref().map(ToString::to_string),
         protocol: listener.protocol,
         tls: listener.tls.unwrap_or_default(),
+        probe: probe(root, listener),
     };
     enabled.map(one).collect()
 }
@@ -166,7 +167,7 @@ fn externals(effective: &Effective<'_>) -> Vec<External> {
     let general = effective.probing(&Service::default()).timeout;
     let one = |external: &spec::External| External {
         name: name(&external.name),
-        listeners: listeners(external.listeners.iter()),
+        listeners: listeners(effective.server_root(), external.listeners.iter()),
         timeout: external.timeout.map_or(general, |timeout| timeout.0),
     };
     effective.spec.external.iter().map(one).collect()
@@ -181,7 +182,7 @@ fn launch(effective: &Effective<'_>, service: &Service) -> Launch {
         }
         words
     };
-    let listeners = listeners(service.listeners.iter().flatten());
+    let listeners = listeners(root, service.listeners.iter().flatten());
     let by_default = if listeners.is_empty() { Readiness::Immediate } else { Readiness::Probe };
     let readiness = service.readiness.as_ref().map_or(by_default, |readiness| match readiness.kind {
         ReadinessType::Notify => Readiness::Notify,
@@ -234,6 +235,24 @@ fn or_seconds(interval: Option<spec::Interval>, seconds: u64) -> Duration {
 }
 
 /// A path below a folder; an absolute one stays what it is.
+fn probe(root: &str, listener: &spec::Listener) -> Probe {
+    let file = |path: &Option<spec::PathText>| path.as_ref().map(|path| below(root, path));
+    Probe {
+        server_name: listener.server_name.as_ref().map(ToString::to_string),
+        ca_file: file(&listener.ca_file),
+        certificate_file: file(&listener.certificate_file),
+        certificate_warning: listener
+            .certificate_warning
+            .map_or_else(|| Probe::default().certificate_warning, |interval| interval.0),
+        login: listener
+            .login
+            .as_ref()
+            .map(|login| Login { user: login.user.to_string(), password_file: below(root, &login.password_file) }),
+        recipient: listener.recipient.as_ref().map(ToString::to_string),
+        path: listener.path.as_ref().map(ToString::to_string),
+    }
+}
+
 fn below(root: &str, path: &str) -> String {
     Path::new(root).join(path).to_string_lossy().into_owned()
 }

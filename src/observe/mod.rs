@@ -4,9 +4,13 @@
 //! (C18: a probe that forks leaves zombies and dies with its own faults). Called by the agent loop.
 
 pub mod ask;
+mod certificate;
+mod file;
+mod heard;
 mod place;
 pub mod pressure;
 pub mod readiness;
 pub mod round;
 #[cfg(test)]
 mod tests;
+mod tls;

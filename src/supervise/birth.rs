@@ -1,4 +1,4 @@
-//! What a child is to be, and what became of it: data for the one clone in `sys.rs`.
+//! What a child is to be, and what became of it: data for the one clone in `sys/child.rs`.
 
 use std::ffi::CString;
 

@@ -182,6 +182,7 @@ impl Host {
             let at = u32::try_from(ticket & !ERRAND).unwrap_or(u32::MAX);
             if ticket & ERRAND == 0 { self.spawned(at, result) } else { self.errand_spawned(at, result) }
         }
+        self.expect_nothing();
     }
 
     fn spawned(&mut self, slot: u32, result: Result<Newborn, String>) {

@@ -11,7 +11,7 @@ use mailward::ledger::{self, Epoch};
 use mailward::model::{Fingerprint, Life};
 use mailward::policy::cron::{Crontab, DayRule};
 use mailward::protocol::sd_notify::{Word, read as read_notify};
-use mailward::protocol::{Dialogue, Input, Output, TOTAL_LIMIT, Verdict};
+use mailward::protocol::{Dialogue, Input, Output, Script, TOTAL_LIMIT, Verdict};
 use mailward::sim::Scenario;
 
 /// A parser with its name, which is the target's and the corpus's folder's.
@@ -83,11 +83,11 @@ pub fn protocol(bytes: &[u8]) {
 }
 
 fn converse<'a>(spoken: Protocol, said: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, Option<Verdict>) {
-    let mut dialogue = Dialogue::greeting(spoken, "127.0.0.1:8080");
+    let mut dialogue = Dialogue::new(Script::greeting(spoken, "127.0.0.1:8080"));
     let (mut sent, mut verdict) = (Vec::new(), None);
     let inputs = std::iter::once(Input::Connected).chain(said.map(Input::Bytes)).chain(std::iter::once(Input::Closed));
     for input in inputs {
-        let Output { send, verdict: new } = dialogue.advance(input);
+        let Output { send, verdict: new, .. } = dialogue.advance(input);
         sent.extend(send);
         assert!(verdict.is_none() || new.is_none(), "{verdict:?}, then {new:?}");
         verdict = verdict.or(new);

@@ -3,9 +3,12 @@
 
 mod agent;
 mod asking;
+mod asking_tls;
 mod command_line;
 mod debian_parts;
+mod processes;
 mod readiness;
+mod real_mail;
 mod running;
 mod sources;
 mod standin;

@@ -27,11 +27,13 @@ fn base() -> Value {
         "spec": {
             "profile": "Custom",
             "autorestart": {"onGiveUp": "RetryAfter"},
-            "external": [{"name": "ldap", "listeners": [{"address": "127.0.0.1", "port": 1, "protocol": "Tcp"}]}],
+            "external": [{"name": "ldap", "listeners": [{"address": "127.0.0.1", "port": 1, "protocol": "Tcp",
+                          "login": {"user": "probe", "passwordFile": "/etc/secret"}}]}],
             "services": [
                 {"name": "first", "command": ["bin/first"]},
                 {"name": "other", "command": ["bin/other"], "group": "g", "pidFile": "a", "onHang": {"action": "RestartService", "service": "first"}, "environment": [{"name": "A", "value": "b"}],
-                 "listeners": [{"address": "127.0.0.1", "port": 1, "protocol": "Tcp"}],
+                 "listeners": [{"address": "127.0.0.1", "port": 1, "protocol": "Tcp",
+                                "login": {"user": "probe", "passwordFile": "/etc/secret"}}],
                  "readiness": {"type": "Command", "command": ["/bin/true"]},
                  "reload": {"command": ["/bin/reload"]}, "check": {"command": ["/bin/check"]}}
             ]
@@ -85,6 +87,24 @@ fn change(leaf: &str) -> Option<Value> {
         "spec.services[].listeners[].socket" => json!("/run/x"),
         "spec.services[].listeners[].protocol" => json!("Imap"),
         "spec.services[].listeners[].tls" => json!("Implicit"),
+        "spec.services[].listeners[].serverName" | "spec.external[].listeners[].serverName" => {
+            json!("mail.example.org")
+        }
+        "spec.services[].listeners[].caFile"
+        | "spec.services[].listeners[].certificateFile"
+        | "spec.external[].listeners[].caFile"
+        | "spec.external[].listeners[].certificateFile" => json!("/etc/x.pem"),
+        "spec.services[].listeners[].certificateWarning" | "spec.external[].listeners[].certificateWarning" => {
+            json!("48h")
+        }
+        "spec.services[].listeners[].login.user" | "spec.external[].listeners[].login.user" => json!("other"),
+        "spec.services[].listeners[].login.passwordFile" | "spec.external[].listeners[].login.passwordFile" => {
+            json!("/etc/other")
+        }
+        "spec.services[].listeners[].recipient" | "spec.external[].listeners[].recipient" => {
+            json!("postmaster@example.org")
+        }
+        "spec.services[].listeners[].path" | "spec.external[].listeners[].path" => json!("/healthz"),
         "spec.services[].restartedAt" => json!("2026-11-23T12:00:00Z"),
         "spec.services[].probes.enabled" => json!(false),
         "spec.probes.failureThreshold"

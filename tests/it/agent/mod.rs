@@ -1,7 +1,7 @@
 //! The agent as people meet it: the real binary, real services, and nothing of the library in between.
 
 mod actor;
-mod house;
+pub(crate) mod house;
 
 mod command_line;
 mod control_socket;
