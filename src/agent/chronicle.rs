@@ -167,15 +167,16 @@ fn level(what: &Happened) -> Level {
         | Happened::GaveUp { .. }
         | Happened::OnlyReported
         | Happened::StopFailed => Level::Error,
-        Happened::Probed { diagnosis: Diagnosis::Answers }
-        | Happened::Ordered { .. }
-        | Happened::HeldBy { .. }
-        | Happened::Forgiven
-        | Happened::ToRestart { .. }
-        | Happened::DocumentAccepted { .. }
-        | Happened::Ending
-        | Happened::Forgotten => Level::Notice,
-        Happened::Probed { .. }
+        Happened::Probed {
+            diagnosis:
+                Diagnosis::Slow(_)
+                | Diagnosis::Refuses(_)
+                | Diagnosis::BadCertificate(_)
+                | Diagnosis::Violates(_)
+                | Diagnosis::Unknown(_)
+                | Diagnosis::Excused(_)
+                | Diagnosis::Fails(_),
+        }
         | Happened::Stressed
         | Happened::RestartsAlone { .. }
         | Happened::GroupRestarts { .. }
@@ -184,6 +185,14 @@ fn level(what: &Happened) -> Level {
         | Happened::Foreign { .. }
         | Happened::ReloadFailed { .. }
         | Happened::CheckFailed { .. } => Level::Warning,
+        Happened::Probed { diagnosis: Diagnosis::Answers }
+        | Happened::Ordered { .. }
+        | Happened::HeldBy { .. }
+        | Happened::Forgiven
+        | Happened::ToRestart { .. }
+        | Happened::DocumentAccepted { .. }
+        | Happened::Ending
+        | Happened::Forgotten => Level::Notice,
         Happened::Started { .. }
         | Happened::Ready { .. }
         | Happened::Recovers

@@ -6,7 +6,9 @@
 
 mod answers;
 mod chronicle;
+mod evidence;
 mod off_loop;
+mod rounds;
 mod run;
 mod schedule;
 mod settings;

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use super::Settings;
 use super::chronicle::Chronicle;
 use super::off_loop::OffLoop;
+use super::rounds::Rounds;
 use super::schedule;
 use super::turns::{After, Agent, Batch, Door, chain, now};
 use super::wishes::{self, Wish};
@@ -104,6 +105,7 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
     let (events, mut seen) = mpsc::channel(1_024);
     let (candidates, mut declared) = mpsc::channel(16);
     let (requests, mut asked) = mpsc::channel(64);
+    let (told, mut found) = mpsc::channel(64);
     let mut terminate = signal(SignalKind::terminate()).map_err(system("SIGTERM"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(system("SIGINT"))?;
     let mut hangup = signal(SignalKind::hangup()).map_err(system("SIGHUP"))?;
@@ -111,7 +113,7 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
     let access = control::Access::new(rustix::process::getuid().as_raw(), false);
     let socket = settings.runtime_dir.join("control.sock");
     let listener = control::listen(&socket, &access).await?;
-    let mut agent = begin(settings, Door { socket, access: access.clone() }, events, candidates)?;
+    let mut agent = begin(settings, Door { socket, access: access.clone() }, events, candidates, told)?;
     let descriptor: OwnedFd = agent.host.fd().try_clone_to_owned().map_err(system("a descriptor"))?;
     #[expect(
         deprecated,
@@ -136,6 +138,7 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
             Some(event) = seen.recv() => batch.events.push(event),
             Some(candidate) = declared.recv() => batch.candidates.push(candidate),
             Some(request) = asked.recv() => batch.requests.push(request),
+            Some(told) = found.recv() => batch.told.push(told),
             Some(()) = hangup.recv() => batch.reopen = true,
             Some(()) = terminate.recv() => batch.end = true,
             Some(()) = interrupt.recv() => batch.end = true,
@@ -148,6 +151,7 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
         batch.events.extend(std::iter::from_fn(|| seen.try_recv().ok()));
         batch.candidates.extend(std::iter::from_fn(|| declared.try_recv().ok()));
         batch.requests.extend(std::iter::from_fn(|| asked.try_recv().ok()));
+        batch.told.extend(std::iter::from_fn(|| found.try_recv().ok()));
         match agent.turn(at, std::mem::take(&mut batch), &mut alarm).map_err(system("a timer"))? {
             After::Wait => {}
             After::End(done) => {
@@ -195,6 +199,7 @@ fn begin(
     door: Door,
     events: mpsc::Sender<Event>,
     candidates: mpsc::Sender<crate::sources::Candidate>,
+    told: mpsc::Sender<crate::observe::round::Told>,
 ) -> Result<Agent, RunError> {
     let at = now();
     let state = State::new(&settings.state_dir);
@@ -258,6 +263,7 @@ fn begin(
         sources,
         probings: HashMap::new(),
         events,
+        rounds: Rounds::new(told),
         door,
         notifier,
         watchdog: every.map(|every| (every, at.boot)),

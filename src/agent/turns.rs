@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::chronicle::Chronicle;
 use super::off_loop::OffLoop;
+use super::rounds::Rounds;
 use super::schedule::Reply;
 use super::{Request, wishes};
 use crate::clock::{self, Alarm};
@@ -44,6 +45,7 @@ pub(super) struct Agent {
     pub(super) sources: Sources,
     pub(super) probings: HashMap<Name, Probing>,
     pub(super) events: mpsc::Sender<Event>,
+    pub(super) rounds: Rounds,
     pub(super) door: Door,
     pub(super) notifier: Option<Notifier>,
     /// How often systemd wants a sign of life, and when the last one was given.
@@ -69,6 +71,7 @@ pub(super) struct Batch {
     pub(super) events: Vec<Event>,
     pub(super) candidates: Vec<Candidate>,
     pub(super) requests: Vec<Request>,
+    pub(super) told: Vec<crate::observe::round::Told>,
     pub(super) reopen: bool,
     pub(super) end: bool,
 }
@@ -84,11 +87,13 @@ pub(super) enum After {
 impl Agent {
     /// One turn. `now` was sampled before the batch was gathered, so a deadline never beats a fact that is there.
     pub(super) fn turn(&mut self, now: Now, batch: Batch, alarm: &mut Alarm) -> std::io::Result<After> {
-        let Batch { events, candidates, requests, reopen, end } = batch;
+        let Batch { mut events, candidates, requests, told, reopen, end } = batch;
+        self.burden(&mut events);
         for event in &events {
             self.engine.see(now, event);
             self.observe(event);
         }
+        self.hear_round(now, told);
         // Of a burst only the last content counts.
         if let Some(candidate) = candidates.into_iter().next_back() {
             self.declared(now, candidate);
@@ -113,6 +118,7 @@ impl Agent {
                 }
                 Request::Refresh => self.reopen(),
                 Request::Follow(follower) => self.chronicle.follow(follower),
+                Request::Probe(names, reply) => self.want_round(names, reply),
                 Request::End { stop_services: true, done } => {
                     self.engine.end(now);
                     self.tell_systemd(&[sd_notify::State::Stopping]);
@@ -128,11 +134,14 @@ impl Agent {
                 | Request::PlanDocument(..)
                 | Request::Why(..)
                 | Request::Schedule(_)
+                | Request::Probes(..)
                 | Request::History(..) => questions.push(request),
             }
         }
         let turn = self.engine.turn(now);
         self.save(now);
+        // What hangs is looked at before it is signalled.
+        self.keep_evidence(now, &turn.news);
         for todo in &turn.steps {
             let Some(ix) = self.engine.find(&todo.service) else { continue };
             let marks = &self.engine.history().services[ix.at()];
@@ -148,6 +157,7 @@ impl Agent {
             // Whoever asked may have gone; the order stands.
             let _ = reply.send(answers);
         }
+        self.turn_of_rounds(now, &turn.news);
         for happening in turn.news {
             if happening.what == Happened::Forgotten {
                 self.departed.extend(happening.service.clone());
@@ -166,7 +176,7 @@ impl Agent {
         }
         self.sign_of_life(now);
         let watchdog = self.watchdog.map(|(every, last)| last.plus(every));
-        alarm.set([turn.wake, watchdog].into_iter().flatten().min())?;
+        alarm.set([turn.wake, watchdog, self.rounds.wake()].into_iter().flatten().min())?;
         if turn.finished {
             return Ok(After::End(None));
         }
@@ -181,9 +191,11 @@ impl Agent {
             Request::Why(name, reply) => drop(reply.send(self.why(&name))),
             Request::History(service, reply) => drop(reply.send(self.chronicle.history(service.as_ref()))),
             Request::Schedule(reply) => drop(reply.send(Scheduled::all(&self.engine))),
+            Request::Probes(service, reply) => drop(reply.send(self.probe_series(service.as_ref()))),
             Request::Order(..)
             | Request::RunTask(..)
             | Request::TaskMissed(..)
+            | Request::Probe(..)
             | Request::Refresh
             | Request::End { .. }
             | Request::Follow(_) => {}
@@ -220,7 +232,10 @@ impl Agent {
                 let Some(ix) = self.engine.find(&event.service) else { return };
                 let launch = &self.engine.desired().service(ix).launch;
                 let known = self.engine.history().services[ix.at()].ready == *incarnation;
-                if launch.readiness == Readiness::Probe && !known {
+                if known {
+                    // It was ready before this agent: its signs of life are waited for again.
+                    self.host.settled(&event.service);
+                } else if launch.readiness == Readiness::Probe {
                     let probing =
                         Probing::start(event.service.clone(), *incarnation, &launch.listeners, self.events.clone());
                     self.probings.insert(event.service.clone(), probing);

@@ -17,7 +17,8 @@ use super::oracle::{RefreshMsg, StartMsg, StopMsg};
     after_help = "Exit codes are those of sysexits.h: \
     0 done or already so, 64 wrong words or unknown name, 65 bad data, 66 no such file, 69 not reachable or waits for \
     a dependency, 75 not ready in time, 77 not allowed, 78 disabled or refused by a configuration check. `plan` ends \
-    with 2 where there are changes, `status` as the LSB says: 0 all ready, 1 not all ready, 3 no agent, 4 unknown."
+    with 2 where there are changes, `status` as the LSB says: 0 all ready, 1 not all ready, 3 no agent, 4 unknown, \
+    `probe` with 0 all answer, 1 not all well, 2 something does not answer."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -81,6 +82,12 @@ pub(crate) enum Command {
     ///
     /// Asks the agent for the schedule and says when a task is due; the agent runs it. Ends when it is told to (TERM).
     Sched,
+    /// Asks services now whether they answer, and shows what they answered.
+    ///
+    /// The agent asks, in a round of probes like every other: what hangs is dealt with as the document says. Ends with 0
+    /// where everything answers in time, 1 where something answers but not well, could not be asked or is excused, 2
+    /// where something does not answer, 64 for an unknown name, 69 where no agent runs.
+    Probe(Probe),
     /// Plays scenarios with the agent's own planner and prints what it decides.
     Simulate(Simulate),
     /// Prints the JSON Schema of the document.
@@ -106,6 +113,8 @@ pub(crate) enum Command {
     StopMsg(StopMsg),
     #[command(hide = true)]
     Refresh(RefreshMsg),
+    #[command(hide = true)]
+    Msprobe(Msprobe),
 }
 
 /// `task`.
@@ -203,6 +212,27 @@ pub(crate) struct Order {
     /// Returns as soon as the agent has taken the order.
     #[arg(long, conflicts_with = "timeout")]
     pub(crate) no_wait: bool,
+}
+
+/// `probe`, and `msprobe`.
+#[derive(Debug, Args)]
+pub(crate) struct Probe {
+    /// Services; every one that is probed and wanted when none is named. `mta` and `imta` mean dispatcher and
+    /// `job_controller`.
+    #[arg(value_name = "SERVICE")]
+    pub(crate) names: Vec<String>,
+    /// How it is printed.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: StatusOutput,
+}
+
+/// `msprobe`: as Oracle's other commands it takes the folders of the agent.
+#[derive(Debug, Args)]
+pub(crate) struct Msprobe {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) probe: Probe,
 }
 
 /// `why`.

@@ -1,6 +1,6 @@
 //! The command line: words to requests, answers to text. It decides nothing about services.
 //!
-//! [`main`] is all of the binary. By the name it was called (`start-msg`, `stop-msg`, `refresh`) it takes the words of
+//! [`main`] is all of the binary. By the name it was called (`start-msg`, `stop-msg`, `refresh`, `msprobe`) it takes the words of
 //! Oracle's commands. One file a group of commands; [`render`] turns values into text.
 
 mod args;
@@ -11,6 +11,7 @@ mod folders;
 mod names;
 mod oracle;
 mod orders;
+mod probes;
 mod questions;
 mod reference;
 mod render;
@@ -32,7 +33,7 @@ use terminal::say;
 use crate::engine::Verb;
 
 /// The names of the binary that are commands of their own.
-const NAMES: [&str; 3] = ["start-msg", "stop-msg", "refresh"];
+const NAMES: [&str; 4] = ["start-msg", "stop-msg", "refresh", "msprobe"];
 
 /// Does what the command line says.
 pub fn main() -> ExitCode {
@@ -85,6 +86,8 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Status(said) => wait_for(questions::status(&client()?, &said)),
         Command::Why(said) => wait_for(questions::why(&client()?, &said)),
         Command::History(said) => wait_for(questions::history(&client()?, &said)),
+        Command::Probe(said) => wait_for(probes::probe(&client()?, &said)),
+        Command::Msprobe(said) => wait_for(probes::probe(&folders::client(&agent, &said.place)?, &said.probe)),
         Command::Start(said) => wait_for(orders::order(&client()?, Verb::Start, &said)),
         Command::Stop(said) => wait_for(orders::order(&client()?, Verb::Stop, &said)),
         Command::Restart(said) => wait_for(orders::order(&client()?, Verb::Restart, &said)),

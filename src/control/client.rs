@@ -19,8 +19,8 @@ use super::Problem;
 use super::request::{Forecast, Told};
 use super::routes::{Encoded, METHODS, Route};
 use super::schedule::{RunTask, Scheduled, TaskAnswered, TaskMissed};
-use super::wire::{Answered, End, OrderRequest, Why};
-use crate::status::Reported;
+use super::wire::{Answered, End, OrderRequest, ProbeRequest, Why};
+use crate::status::{ProbeReport, ProbeSeries, Reported};
 
 /// How long an answer may take; the server gives up on its own loop before.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -173,6 +173,18 @@ impl Client {
     pub async fn task_missed(&self, task: &str, missed: &TaskMissed) -> Result<TaskAnswered, ClientError> {
         let path = path(Route::TaskMissed).replace("{name}", &Encoded(task).to_string());
         read(self.send(Method::POST, &path, json(missed)?).await?).await
+    }
+
+    /// A round of probes, of these services or of all, which takes as long as its slowest listener.
+    pub async fn probe(&self, services: &[String]) -> Result<ProbeReport, ClientError> {
+        let body = json(&ProbeRequest { services: services.to_vec() })?;
+        read(accepted(self.open(Method::POST, &path(Route::Probe), body).await?).await?).await
+    }
+
+    /// The kept answers of probes, of one service or of all.
+    pub async fn probes(&self, service: Option<&str>) -> Result<Vec<ProbeSeries>, ClientError> {
+        let query = service.map(|name| format!("?service={}", Encoded(name))).unwrap_or_default();
+        self.get(&format!("{}{query}", path(Route::Probes))).await
     }
 
     /// The document file is read again and logs are reopened.

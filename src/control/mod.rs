@@ -30,4 +30,4 @@ pub use routes::{METHODS, Route};
 pub use schedule::{RunTask, Scheduled, TaskAnswered, TaskMissed};
 pub use server::serve;
 pub use socket::{ListenError, let_others_read, listen};
-pub use wire::{Answered, End, OrderRequest, Outcome, Why};
+pub use wire::{Answered, End, OrderRequest, Outcome, ProbeRequest, Why};

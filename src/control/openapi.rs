@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 use super::request::{Forecast, Told};
 use super::routes::{METHODS, Route};
 use super::schedule::{RunTask, Scheduled, TaskAnswered, TaskMissed};
-use super::wire::{Answered, End, OrderRequest, Why};
+use super::wire::{Answered, End, OrderRequest, ProbeRequest, Why};
 use super::{Problem, Right};
-use crate::status::Reported;
+use crate::status::{ProbeReport, ProbeSeries, Reported};
 
 /// The `OpenAPI` 3.1 description.
 pub fn openapi() -> Value {
@@ -96,6 +96,15 @@ fn describe(route: Route, types: &mut SchemaGenerator) -> Value {
             operation["requestBody"] = takes::<TaskMissed>(types);
             answer::<TaskAnswered>(types, "What became of it. A refusal is an answer too.")
         }
+        Route::Probe => {
+            operation["requestBody"] = takes::<ProbeRequest>(types);
+            answer::<ProbeReport>(types, "Sent when the round is over, which may take as long as its longest time-out.")
+        }
+        Route::Probes => {
+            operation["parameters"] = json!([{"name": "service", "in": "query", "required": false,
+                "description": "Only of this service.", "schema": {"type": "string"}}]);
+            answer::<Vec<ProbeSeries>>(types, "The kept answers, oldest first.")
+        }
         Route::Refresh => json!({"204": {"description": "Taken."}}),
         Route::End => {
             operation["requestBody"] = takes::<End>(types);
@@ -131,6 +140,8 @@ fn words(route: Route) -> (&'static str, &'static str) {
         Route::Schedule => ("schedule", "What the clock runs, and how far that was followed"),
         Route::RunTask => ("runTask", "Run a task: it is due, or a person wants it now"),
         Route::TaskMissed => ("taskMissed", "Runs of a task were due while nobody followed the schedule"),
+        Route::Probe => ("probe", "A round of probes now; it joins one that is under way"),
+        Route::Probes => ("probes", "The kept answers of probes"),
         Route::Refresh => ("refresh", "The document file is read again, logs are reopened"),
         Route::End => ("end", "The agent ends, with or without its services"),
         Route::Description => ("describe", "This description"),

@@ -9,7 +9,7 @@ use crate::engine::{Answer, Asked, Happening, Order, Taken, TaskRefusal};
 use crate::history::Missed;
 use crate::model::Name;
 use crate::sim::Unfolded;
-use crate::status::Reported;
+use crate::status::{ProbeReport, ProbeSeries, Reported};
 
 /// A question or an order, with the way back. An answer that nobody waits for any more is dropped.
 #[derive(Debug)]
@@ -32,6 +32,11 @@ pub enum Request {
     RunTask(Name, Asked, oneshot::Sender<Result<Taken, TaskRefusal>>),
     /// Runs of a task were due while nobody followed the schedule.
     TaskMissed(Name, Missed, oneshot::Sender<Result<Taken, TaskRefusal>>),
+    /// A round of probes, of these services or, where none is named, of all; told when it is over. It joins a round that
+    /// is under way ([R17]).
+    Probe(Vec<Name>, oneshot::Sender<ProbeReport>),
+    /// The kept answers of probes, of one service or of all.
+    Probes(Option<Name>, oneshot::Sender<Vec<ProbeSeries>>),
     /// The document file is read again, logs are reopened (SIGHUP).
     Refresh,
     /// The agent ends.

@@ -29,6 +29,10 @@ pub enum Route {
     RunTask,
     /// Runs of a task were missed.
     TaskMissed,
+    /// A round of probes now.
+    Probe,
+    /// The kept answers of probes.
+    Probes,
     /// The document is read again.
     Refresh,
     /// The agent ends.
@@ -38,7 +42,7 @@ pub enum Route {
 }
 
 /// Every route with its method and its path; `{name}` stands for one segment.
-pub const METHODS: [(Route, Method, &str); 13] = [
+pub const METHODS: [(Route, Method, &str); 15] = [
     (Route::Status, Method::GET, "/v1/status"),
     (Route::Orders, Method::POST, "/v1/orders"),
     (Route::Plan, Method::GET, "/v1/plan"),
@@ -49,6 +53,8 @@ pub const METHODS: [(Route, Method, &str); 13] = [
     (Route::Schedule, Method::GET, "/v1/schedule"),
     (Route::RunTask, Method::POST, "/v1/tasks/{name}/runs"),
     (Route::TaskMissed, Method::POST, "/v1/tasks/{name}/missed"),
+    (Route::Probe, Method::POST, "/v1/probe"),
+    (Route::Probes, Method::GET, "/v1/probes"),
     (Route::Refresh, Method::POST, "/v1/refresh"),
     (Route::End, Method::POST, "/v1/end"),
     (Route::Description, Method::GET, "/v1/openapi.json"),
@@ -76,10 +82,15 @@ impl Route {
             | Self::History
             | Self::Events
             | Self::Schedule
+            | Self::Probes
             | Self::Description => Right::Read,
-            Self::Orders | Self::PlanDocument | Self::RunTask | Self::TaskMissed | Self::Refresh | Self::End => {
-                Right::Act
-            }
+            Self::Orders
+            | Self::Probe
+            | Self::PlanDocument
+            | Self::RunTask
+            | Self::TaskMissed
+            | Self::Refresh
+            | Self::End => Right::Act,
         }
     }
 }

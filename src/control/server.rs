@@ -23,7 +23,7 @@ use super::patient::Patient;
 use super::request::Request;
 use super::routes::{Found, Route, find, parameter};
 use super::schedule::{self, RunTask, TaskAnswered, TaskMissed};
-use super::wire::{Answered, End, OrderRequest, Why};
+use super::wire::{Answered, End, OrderRequest, ProbeRequest, Why};
 use super::{Access, Problem, Right, follow, openapi};
 use crate::model::Name;
 
@@ -176,9 +176,7 @@ impl Peer {
                 Ok(json(StatusCode::OK, &Why { service, sentences }))
             }
             Route::History => {
-                let service = parameter(request.uri().query(), "service")
-                    .map_err(|()| Problem::bad("service= is not percent-encoded UTF-8"))?
-                    .map(|name| Name::from(name.as_str()));
+                let service = named(&request)?;
                 Ok(json(StatusCode::OK, &self.ask(|back| Request::History(service, back)).await?))
             }
             Route::Events => {
@@ -204,6 +202,11 @@ impl Peer {
                 let taken = self.ask(|back| Request::TaskMissed(task.clone(), missed, back)).await?;
                 Ok(json(StatusCode::OK, &TaskAnswered::new(&task, &taken)))
             }
+            Route::Probe => self.probe(read_json(request).await?).await,
+            Route::Probes => {
+                let service = named(&request)?;
+                Ok(json(StatusCode::OK, &self.ask(|back| Request::Probes(service, back)).await?))
+            }
             Route::Refresh => {
                 tracing::info!(uid = self.uid, "asked over the control socket to refresh");
                 self.send(Request::Refresh).await?;
@@ -224,6 +227,25 @@ impl Peer {
         let answers = self.ask(|back| Request::Order(order.into(), back)).await?;
         let answers: Vec<Answered> = answers.into_iter().map(Answered::from).collect();
         Ok(json(StatusCode::OK, &answers))
+    }
+
+    /// A round takes as long as its slowest listener; whoever asked may leave earlier.
+    async fn probe(&self, probe: ProbeRequest) -> Result<Response<Reply>, Refused> {
+        let known = self.ask(Request::Status).await?;
+        let known: Vec<&str> = known
+            .status
+            .instances
+            .iter()
+            .flat_map(|instance| &instance.services)
+            .map(|service| service.name.as_str())
+            .collect();
+        if let Some(name) = probe.services.iter().find(|name| !known.contains(&name.as_str())) {
+            return Err(Problem::new(StatusCode::NOT_FOUND, format!("there is no service named {name}")).into());
+        }
+        let names = probe.services.iter().map(|name| Name::from(name.as_str())).collect();
+        let (back, answer) = oneshot::channel();
+        self.send(Request::Probe(names, back)).await?;
+        answer.await.map(|report| json(StatusCode::OK, &report)).map_err(|_| gone())
     }
 
     async fn end(&self, end: End) -> Result<Response<Reply>, Refused> {
@@ -271,6 +293,13 @@ impl From<Problem> for Refused {
     fn from(problem: Problem) -> Self {
         Self { problem, allow: None }
     }
+}
+
+/// The service that a query names.
+fn named(request: &HttpRequest<Incoming>) -> Result<Option<Name>, Refused> {
+    let service = parameter(request.uri().query(), "service")
+        .map_err(|()| Problem::bad("service= is not percent-encoded UTF-8"))?;
+    Ok(service.map(|name| Name::from(name.as_str())))
 }
 
 fn gone() -> Refused {

@@ -30,6 +30,11 @@ impl Engine {
         })
     }
 
+    /// Whether a round may ask a service now.
+    pub fn may_be_asked(&self, ix: Ix) -> bool {
+        self.desired.service(ix).probing.enabled && self.probed_life(ix).is_some()
+    }
+
     /// The incarnation of which a probe may say something: alive, ready once, wanted up, and not on its way out.
     fn probed_life(&self, ix: Ix) -> Option<Incarnation> {
         let marks = &self.history.services[ix.at()];

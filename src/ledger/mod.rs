@@ -7,6 +7,7 @@
 //! A journal that is torn, empty, of another boot or pid namespace, or of a newer version is never an error and never
 //! proof of a process: the agent starts without what it cannot read, and looks.
 
+pub mod evidence;
 mod journal;
 mod state;
 #[cfg(test)]

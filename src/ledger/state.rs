@@ -22,6 +22,11 @@ impl State {
         Self { folder: folder.to_owned() }
     }
 
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Services that a person holds across reboots; none where nothing can be read.
     pub fn holds(&self) -> BTreeSet<String> {
         let text = std::fs::read_to_string(self.folder.join("holds")).unwrap_or_default();

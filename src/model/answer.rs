@@ -21,6 +21,43 @@ pub struct Answer {
     pub heard: Heard,
 }
 
+impl Heard {
+    /// Its kind in one word, as `mailward probe` prints it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Served => "Served",
+            Self::Refused(_) => "Refused",
+            Self::BadCertificate(_) => "BadCertificate",
+            Self::Violation(_) => "Violation",
+            Self::Silent => "Silent",
+            Self::NotListening(_) => "NotListening",
+            Self::ClosedEarly(_) => "ClosedEarly",
+            Self::Unknown(_) => "Unknown",
+        }
+    }
+
+    /// What is said beside the kind.
+    pub fn words(&self) -> Option<&Name> {
+        match self {
+            Self::Served | Self::Silent => None,
+            Self::Refused(words)
+            | Self::BadCertificate(words)
+            | Self::Violation(words)
+            | Self::NotListening(words)
+            | Self::ClosedEarly(words)
+            | Self::Unknown(words) => Some(words),
+        }
+    }
+
+    /// Whether it is a sign of a hang.
+    pub fn is_sign_of_hang(&self) -> bool {
+        match self {
+            Self::Silent | Self::NotListening(_) | Self::ClosedEarly(_) => true,
+            Self::Served | Self::Refused(_) | Self::BadCertificate(_) | Self::Violation(_) | Self::Unknown(_) => false,
+        }
+    }
+}
+
 /// What came back from a listener.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Heard {

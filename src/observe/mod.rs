@@ -8,7 +8,9 @@ mod certificate;
 mod file;
 mod heard;
 mod place;
+pub mod pressure;
 pub mod readiness;
+pub mod round;
 #[cfg(test)]
 mod tests;
 mod tls;

@@ -9,3 +9,4 @@ pub mod cron;
 pub mod due;
 pub mod health;
 pub mod reach;
+pub mod rounds;

@@ -6,10 +6,12 @@
 
 mod build;
 mod conditions;
+mod probes;
 mod tasks;
 
 pub use build::{About, instance, service_status};
 pub use conditions::{Facets, conditions};
+pub use probes::{ListenerProbe, ProbeReport, ProbeSample, ProbeSeries, ServiceProbe};
 pub use tasks::{TaskStatus, tasks};
 
 use schemars::JsonSchema;

@@ -168,6 +168,7 @@ impl Host {
             command,
             marker: None,
             notify: None,
+            watchdog: None,
             main: service.main().map(|main| main.identity.pid),
             output: &path,
             cgroup: None,

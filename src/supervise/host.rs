@@ -294,8 +294,9 @@ impl Host {
             Due::Ask(slot, life) if self.is_life(slot, life) => self.ask_whether_ready(slot),
             Due::Reaped(slot, life) if self.is_life(slot, life) => self.main_ended(slot, true),
             Due::Left(slot, life) if self.is_life(slot, life) => self.whether_empty(slot),
+            Due::Watchdog(slot, life) if self.is_life(slot, life) => self.watchdog_due(slot),
             Due::Kill(slot, life) => self.kill_newborn(slot, life),
-            Due::PidFile(..) | Due::Ask(..) | Due::Reaped(..) | Due::Left(..) => {}
+            Due::PidFile(..) | Due::Ask(..) | Due::Watchdog(..) | Due::Reaped(..) | Due::Left(..) => {}
             Due::Errand(number) => self.errand_overdue(number),
             Due::Stall => self.stall(),
         }

@@ -111,6 +111,7 @@ impl Host {
             command: &launch.command,
             marker: Some(marker),
             notify: service.mailbox.as_ref().map(|m| m.path()),
+            watchdog: launch.watchdog.filter(|_| launch.readiness == Readiness::Notify),
             main: None,
             output: &output,
             cgroup,

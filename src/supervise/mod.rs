@@ -42,6 +42,7 @@ mod ready;
 mod reap;
 mod service;
 mod spawner;
+pub mod stack;
 mod stop;
 mod sys;
 mod timer;

@@ -42,6 +42,8 @@ pub(super) struct Purpose<'a> {
     pub(super) marker: Option<String>,
     /// `NOTIFY_SOCKET`.
     pub(super) notify: Option<&'a Path>,
+    /// `WATCHDOG_USEC`: how often it is to give a sign of life.
+    pub(super) watchdog: Option<std::time::Duration>,
     /// `MAINPID` for an errand of a running service.
     pub(super) main: Option<i32>,
     /// FIFO for output.
@@ -81,6 +83,9 @@ impl Order {
         }
         if let Some(socket) = purpose.notify {
             environment.set("NOTIFY_SOCKET", &socket.to_string_lossy());
+        }
+        if let Some(every) = purpose.watchdog {
+            environment.set("WATCHDOG_USEC", &every.as_micros().to_string());
         }
         if let Some(pid) = purpose.main {
             environment.set("MAINPID", &pid.to_string());

@@ -1,5 +1,6 @@
 //! What the rest of the agent may ask and tell the host beside steps.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::complaints::Relief;
@@ -15,6 +16,8 @@ impl Host {
             let service = self.service_mut(slot);
             service.ready = true;
             service.watch = None;
+            self.expect_sign_of_life(slot);
+            self.timer.arm();
         }
     }
 
@@ -59,6 +62,12 @@ impl Host {
     /// Its main process, where one is known to live.
     pub fn main(&self, name: &str) -> Option<Identity> {
         self.known(name)?.main().map(|main| main.identity)
+    }
+
+    /// The folder of its cgroup, where its present life is in one.
+    pub fn cgroup(&self, name: &str) -> Option<PathBuf> {
+        self.known(name).filter(|service| service.in_cgroup)?;
+        self.domain.as_ref().map(|domain| domain.directory(name))
     }
 
     /// What could not be done and a person should know, each thing once; taken by the call.

@@ -10,7 +10,7 @@ use super::service::{Run, Watch};
 use super::sys::Received;
 use super::timer::{self, Due};
 use crate::desired::Readiness;
-use crate::model::{Identity, Incarnation};
+use crate::model::{Identity, Incarnation, Name, Strain};
 use crate::plan::Seen;
 use crate::protocol::sd_notify::{self, Word};
 
@@ -45,6 +45,45 @@ impl Host {
             let incarnation = service.life;
             self.see(slot, Seen::Ready { incarnation });
         }
+        self.expect_sign_of_life(slot);
+    }
+
+    /// Waits for `WATCHDOG=1` from now on, where that was declared; once for each life.
+    pub(super) fn expect_sign_of_life(&mut self, slot: u32) {
+        let service = self.service_mut(slot);
+        let Some(every) = service.launch.watchdog.filter(|_| !service.guarded && service.mailbox.is_some()) else {
+            return;
+        };
+        service.guarded = true;
+        service.said.get_or_insert_default().watchdog = Some(timer::now());
+        let life = service.life;
+        self.timer.after(every, Due::Watchdog(slot, life));
+    }
+
+    /// A sign of life must have come by now. What lies unread in the socket came in time: it was the agent that was late.
+    pub(super) fn watchdog_due(&mut self, slot: u32) {
+        self.mail(slot);
+        let service = self.service_mut(slot);
+        if service.main().is_none() {
+            return;
+        }
+        let Some(every) = service.launch.watchdog else {
+            service.guarded = false;
+            return;
+        };
+        let now = timer::now();
+        let life = service.life;
+        let said = service.said.get_or_insert_default();
+        let by = said.watchdog.unwrap_or(now).plus(every);
+        if now < by {
+            self.timer.after(by.since(now), Due::Watchdog(slot, life));
+            return;
+        }
+        said.watchdog = Some(now);
+        let words = Name::from(format!("gave no sign of life for {:.1} s (WATCHDOG=1)", every.as_secs_f64()));
+        self.timer.after(every, Due::Watchdog(slot, life));
+        let strain = Strain { late: now.since(by), ..Strain::default() };
+        self.see(slot, Seen::WatchdogMissed { incarnation: life, words, strain });
     }
 
     fn recovers(&mut self, slot: u32) {
@@ -226,16 +265,33 @@ impl Host {
             Word::Stopping => said.stopping = true,
             Word::Status(text) => {
                 let recovers = text.starts_with("init");
+                let stressed = text.to_ascii_lowercase().starts_with("stressed");
                 said.status = Some(text);
+                if stressed {
+                    self.stressed(slot, Duration::MAX);
+                }
                 if recovers {
                     self.recovers(slot);
                 }
             }
             Word::Watchdog => said.watchdog = Some(now),
-            Word::Hangs => said.hangs = true,
-            Word::Extend(wait) => said.patience = Some(now.plus(wait)),
+            Word::Hangs => {
+                said.hangs = true;
+                let incarnation = service.life;
+                let words = Name::from("says itself that it hangs (WATCHDOG=trigger)");
+                self.see(slot, Seen::WatchdogMissed { incarnation, words, strain: Strain::default() });
+            }
+            Word::Extend(wait) => {
+                said.patience = Some(now.plus(wait));
+                self.stressed(slot, wait);
+            }
             Word::MainPid(pid) => self.main_moves(slot, pid),
         }
+    }
+
+    fn stressed(&mut self, slot: u32, span: Duration) {
+        let incarnation = self.service(slot).life;
+        self.see(slot, Seen::Stressed { incarnation, span });
     }
 
     fn main_moves(&mut self, slot: u32, pid: i32) {

@@ -64,7 +64,7 @@ pub(super) struct Watch {
 pub struct Said {
     /// The last `STATUS`.
     pub status: Option<String>,
-    /// The last `WATCHDOG=1`.
+    /// The last `WATCHDOG=1`, or since when one is waited for.
     pub watchdog: Option<Boot>,
     /// It said `WATCHDOG=trigger`: it knows that it hangs.
     pub hangs: bool,
@@ -97,6 +97,8 @@ pub(super) struct Service {
     pub(super) since: u64,
     /// Whether `Ready` was reported for this life.
     pub(super) ready: bool,
+    /// Whether a sign of life is waited for.
+    pub(super) guarded: bool,
     /// Whether `Recovering` was reported for this life.
     pub(super) recovering: bool,
     /// How often its readiness command has failed in this life.
@@ -130,6 +132,7 @@ impl Service {
             session: 0,
             since: 0,
             ready: false,
+            guarded: false,
             recovering: false,
             asked: 0,
             watch: None,
@@ -150,6 +153,7 @@ impl Service {
         self.session = 0;
         self.since = 0;
         self.ready = false;
+        self.guarded = false;
         self.recovering = false;
         self.asked = 0;
         self.killed = false;

@@ -28,6 +28,8 @@ pub(super) enum Due {
     Left(u32, Incarnation),
     /// Kill again what hangs on its way to being the main process of this life.
     Kill(u32, Incarnation),
+    /// This life must have given a sign of life by now (`WATCHDOG=1`).
+    Watchdog(u32, Incarnation),
     /// This errand has had its time.
     Errand(u64),
     /// See whether a spawner is stuck.

@@ -38,6 +38,9 @@ _mailward() {
             mailward,plan)
                 cmd="mailward__subcmd__plan"
                 ;;
+            mailward,probe)
+                cmd="mailward__subcmd__probe"
+                ;;
             mailward,release)
                 cmd="mailward__subcmd__release"
                 ;;
@@ -100,6 +103,9 @@ _mailward() {
                 ;;
             mailward__subcmd__help,plan)
                 cmd="mailward__subcmd__help__subcmd__plan"
+                ;;
+            mailward__subcmd__help,probe)
+                cmd="mailward__subcmd__help__subcmd__probe"
                 ;;
             mailward__subcmd__help,release)
                 cmd="mailward__subcmd__help__subcmd__release"
@@ -165,7 +171,7 @@ _mailward() {
 
     case "${cmd}" in
         mailward)
-            opts="-h -V --socket --help --version run validate plan status start stop restart reload hold release reset why history task sched simulate schema completions man demo help"
+            opts="-h -V --socket --help --version run validate plan status start stop restart reload hold release reset why history task sched probe simulate schema completions man demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -223,7 +229,7 @@ _mailward() {
             return 0
             ;;
         mailward__subcmd__help)
-            opts="run validate plan status start stop restart reload hold release reset why history task sched simulate schema completions man demo help"
+            opts="run validate plan status start stop restart reload hold release reset why history task sched probe simulate schema completions man demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -321,6 +327,20 @@ _mailward() {
             return 0
             ;;
         mailward__subcmd__help__subcmd__plan)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mailward__subcmd__help__subcmd__probe)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -627,6 +647,32 @@ _mailward() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "table json yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mailward__subcmd__probe)
+            opts="-o -h --output --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "table wide json yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table wide json yaml" -- "${cur}"))
                     return 0
                     ;;
                 --socket)

@@ -6,6 +6,7 @@ mod history;
 mod object;
 mod oracle;
 mod plan;
+mod probes;
 mod status;
 mod table;
 #[cfg(test)]
@@ -17,6 +18,7 @@ pub(crate) use history::history;
 pub(crate) use object::{json, yaml};
 pub(crate) use oracle::{Starting, Stopping};
 pub(crate) use plan::plan;
+pub(crate) use probes::probes;
 pub(crate) use status::{heading, state, status};
 pub(crate) use table::Table;
 

@@ -9,6 +9,7 @@ mod edits;
 mod failures;
 mod logs;
 mod oracle_words;
+mod probes;
 mod starts;
 mod surroundings;
 mod survival;
