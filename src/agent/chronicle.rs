@@ -9,7 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::Told;
 use crate::desired::Desired;
 use crate::document::Settings;
-use crate::engine::{Happened, Happening};
+use crate::engine::{ClientNews, Happened, Happening};
 use crate::model::{Name, Now};
 use crate::report::default_log::Level;
 use crate::report::lines::Stamp;
@@ -162,8 +162,15 @@ fn level(what: &Happened) -> Level {
         | Happened::NotSpawned { .. }
         | Happened::NotReadyInTime
         | Happened::GaveUp { .. }
-        | Happened::OnlyReported
+        | Happened::OnlyReported { .. }
+        | Happened::ClientsGaveUp { .. }
+        | Happened::HandsOver
         | Happened::StopFailed => Level::Error,
+        Happened::Client { news, .. } => match news {
+            ClientNews::Froze { .. } | ClientNews::Died { .. } | ClientNews::OnlyReported { .. } => Level::Error,
+            ClientNews::LostItsLine | ClientNews::Stressed | ClientNews::EndedUnheard { .. } => Level::Warning,
+            ClientNews::Registered | ClientNews::SaidGoodbye => Level::Information,
+        },
         Happened::RestartsAlone { .. }
         | Happened::GroupRestarts { .. }
         | Happened::Retried
@@ -201,7 +208,19 @@ fn word(what: &Happened) -> &'static str {
         Happened::RestartsAlone { .. } => "RestartsAlone",
         Happened::GroupRestarts { .. } => "GroupRestarts",
         Happened::GaveUp { .. } => "GaveUp",
-        Happened::OnlyReported => "OnlyReported",
+        Happened::OnlyReported { .. } => "OnlyReported",
+        Happened::ClientsGaveUp { .. } => "ClientsGaveUp",
+        Happened::HandsOver => "HandsOver",
+        Happened::Client { news, .. } => match news {
+            ClientNews::Registered => "ClientRegistered",
+            ClientNews::SaidGoodbye => "ClientSaidGoodbye",
+            ClientNews::LostItsLine => "ClientLostItsLine",
+            ClientNews::Stressed => "ClientStressed",
+            ClientNews::Froze { .. } => "ClientFroze",
+            ClientNews::Died { .. } => "ClientDied",
+            ClientNews::OnlyReported { .. } => "OnlyReported",
+            ClientNews::EndedUnheard { .. } => "ClientEndedUnheard",
+        },
         Happened::Forgiven => "Forgiven",
         Happened::Retried => "Retried",
         Happened::ToRestart { .. } => "ToRestart",

@@ -6,6 +6,8 @@
 
 mod answers;
 mod chronicle;
+mod cluster;
+mod handover;
 mod last_good;
 mod run;
 mod settings;

@@ -14,15 +14,19 @@ use tokio::sync::mpsc;
 
 use super::Settings;
 use super::chronicle::Chronicle;
+use super::cluster::Cluster;
+use super::handover::Parting;
 use super::last_good::LastGood;
 use super::turns::{After, Agent, Batch, Door, chain, now};
 use super::wishes::{self, Wish};
 use crate::clock::Alarm;
 use crate::control;
-use crate::engine::{Engine, Record};
+use crate::engine::{Engine, HANDED_OVER, Record};
 use crate::history::{Hold, Marks};
 use crate::ledger::{Epoch, Journal, State};
 use crate::model::Name;
+use crate::observe::surroundings;
+use crate::report::Handover;
 use crate::report::sd_notify::{self, Notifier};
 use crate::sources::{Sources, file};
 use crate::supervise::{Host, HostConfig, give_back_code};
@@ -55,6 +59,9 @@ pub enum RunError {
     /// Supervision cannot begin.
     #[error("the services cannot be supervised")]
     Host(#[from] crate::supervise::HostError),
+    /// It gave up under an HA manager, and everything has stopped: another node is to take over ([R23]).
+    #[error("{0}")]
+    HandedOver(String),
     /// The system refuses something.
     #[error("{what} cannot be had")]
     System {
@@ -66,10 +73,12 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// The exit code (sysexits.h): 78 for a document, 75 for another agent, 71 for the system.
+    /// The exit code (sysexits.h): 78 for a document, 75 for another agent, 71 for the system; 69 after a hand-over, and
+    /// then only.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::NoDocument(_) => 78,
+            Self::HandedOver(_) => HANDED_OVER,
             Self::Busy { .. } => 75,
             Self::Folder { .. } => 73,
             Self::Host(_) | Self::Control(_) | Self::System { .. } => 71,
@@ -111,7 +120,7 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
         reason = "its successor is unsafe for types that lie about their descriptor; OwnedFd does not"
     )]
     let host = AsyncFd::new(descriptor).map_err(system("the runtime"))?;
-    tokio::spawn(control::serve(listener, requests, access));
+    let server = tokio::spawn(control::serve(listener, requests, access));
     agent.tell_systemd(&[sd_notify::State::Ready]);
 
     let mut batch = Batch::default();
@@ -144,16 +153,18 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
         match agent.turn(at, std::mem::take(&mut batch), &mut alarm).map_err(system("a timer"))? {
             After::Wait => {}
             After::End(done) => {
+                let parted = agent.parts(at);
                 agent.chronicle.ends(at);
                 agent.last_good.settle();
                 let _ = std::fs::remove_file(&agent.door.socket);
                 if let Some(done) = done {
                     let _ = done.send(Ok(()));
-                    // The answer is on its way once the server has had its turn.
-                    tokio::task::yield_now().await;
-                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
                 }
-                return Ok(());
+                // Answers are finished once nobody can ask any more, and followers leave with the chronicle.
+                drop(agent);
+                drop(asked);
+                let _ = server.await;
+                return parted.map_or(Ok(()), Err);
             }
         }
     }
@@ -210,6 +221,7 @@ fn begin(
         sd_notify::sign_of_life_every(bytes(&usec).as_deref(), bytes(&watch_pid).as_deref(), pid.unsigned_abs());
     let notifier =
         std::env::var_os("NOTIFY_SOCKET").and_then(|value| Notifier::new(value.as_encoded_bytes()).ok().flatten());
+    let book = Handover::new(&name, &settings.state_dir, Path::new(&site.data_root));
     let mut agent = Agent {
         engine,
         host,
@@ -225,6 +237,8 @@ fn begin(
         probings: HashMap::new(),
         events,
         door,
+        parting: Parting::new(book),
+        cluster: Cluster { born: surroundings::surroundings(), ..Cluster::default() },
         notifier,
         watchdog: every.map(|every| (every, at.boot)),
         held,
@@ -232,6 +246,7 @@ fn begin(
         in_force: Vec::new(),
     };
     agent.put_in_force(&site);
+    agent.takes_over(at);
     agent.keep_last_good(at, in_force);
     Ok(agent)
 }

@@ -7,13 +7,15 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::chronicle::Chronicle;
+use super::cluster::Cluster;
+use super::handover::Parting;
 use super::last_good::LastGood;
 use super::{Request, wishes};
 use crate::clock::{self, Alarm};
-use crate::control;
+use crate::control::{self, NotEnded};
 use crate::desired::Readiness;
 use crate::document::Settings;
-use crate::engine::{Answer, Engine};
+use crate::engine::Engine;
 use crate::history::Hold;
 use crate::ledger::{Journal, State};
 use crate::model::{Boot, Name, Now};
@@ -42,6 +44,8 @@ pub(super) struct Agent {
     pub(super) probings: HashMap<Name, Probing>,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) door: Door,
+    pub(super) cluster: Cluster,
+    pub(super) parting: Parting,
     pub(super) notifier: Option<Notifier>,
     /// How often systemd wants a sign of life, and when the last one was given.
     pub(super) watchdog: Option<(Duration, Boot)>,
@@ -73,7 +77,7 @@ pub(super) enum After {
     /// Wait for something.
     Wait,
     /// End: everything has stopped, or the services run on.
-    End(Option<oneshot::Sender<Result<(), String>>>),
+    End(Option<oneshot::Sender<Result<(), NotEnded>>>),
 }
 
 impl Agent {
@@ -95,12 +99,17 @@ impl Agent {
             self.engine.end(now);
             self.tell_systemd(&[sd_notify::State::Stopping]);
         }
-        let mut replies: Vec<(Vec<Answer>, oneshot::Sender<Vec<Answer>>)> = Vec::new();
+        let mut replies = Vec::new();
         let mut after = After::Wait;
         let mut questions = Vec::new();
         for request in requests {
             match request {
-                Request::Order(order, reply) => replies.push((self.engine.order(now, &order), reply)),
+                Request::Order { order, by_manager, reply } => {
+                    match Some(()).filter(|()| !by_manager).and_then(|()| self.refused_for_manager(&order)) {
+                        Some(words) => drop(reply.send(Err(words))),
+                        None => replies.push((self.engine.order(now, &order), reply)),
+                    }
+                }
                 Request::Refresh => self.reopen(),
                 Request::Follow(follower) => self.chronicle.follow(follower),
                 Request::End { stop_services: true, done } => {
@@ -110,9 +119,13 @@ impl Agent {
                 }
                 Request::End { stop_services: false, done } if self.pid == 1 => {
                     let refusal = "the agent is process 1 here: its services cannot outlive it; stop them all instead";
-                    let _ = done.send(Err(refusal.to_owned()));
+                    let _ = done.send(Err(NotEnded::Impossible(refusal.to_owned())));
                 }
-                Request::End { stop_services: false, done } => after = After::End(Some(done)),
+                // Its end is what the manager watches for, and its services would run on beside those of another host.
+                Request::End { stop_services: false, done } => match self.manager_says_no() {
+                    Some(words) => drop(done.send(Err(NotEnded::ManagerOnly(words)))),
+                    None => after = After::End(Some(done)),
+                },
                 Request::Status(_)
                 | Request::Plan(_)
                 | Request::PlanDocument(..)
@@ -131,9 +144,10 @@ impl Agent {
         }
         for (answers, reply) in replies {
             // Whoever asked may have gone; the order stands.
-            let _ = reply.send(answers);
+            let _ = reply.send(Ok(answers));
         }
         for happening in turn.news {
+            self.note_parting(&happening);
             self.chronicle.tell(happening, self.engine.desired());
         }
         for words in self.host.complaints() {
@@ -161,7 +175,7 @@ impl Agent {
             Request::PlanDocument(bytes, reply) => drop(reply.send(self.forecast_of(&bytes))),
             Request::Why(name, reply) => drop(reply.send(self.why(&name))),
             Request::History(service, reply) => drop(reply.send(self.chronicle.history(service.as_ref()))),
-            Request::Order(..) | Request::Refresh | Request::End { .. } | Request::Follow(_) => {}
+            Request::Order { .. } | Request::Refresh | Request::End { .. } | Request::Follow(_) => {}
         }
     }
 
@@ -262,6 +276,7 @@ impl Agent {
         for service in &desired.services {
             self.host.update(&service.name, &service.launch);
         }
+        self.cluster.said.clone_from(&site.cluster);
         self.host.bound_logs(site.rotate_size.unwrap_or(0), site.keep);
         if self.door.access.others_may_read() != site.others_may_read {
             let Door { socket, access } = &self.door;
@@ -316,7 +331,7 @@ impl Agent {
 
     /// Nothing is under way: the next turn comes when something happens.
     pub(super) fn is_settled(&self) -> bool {
-        self.engine.board().wake().is_none() && self.engine.observed().services.iter().all(|facts| facts.busy.is_none())
+        self.engine.wake().is_none() && self.engine.observed().services.iter().all(|facts| facts.busy.is_none())
     }
 
     /// Everything the host has to say; whether it has more to say at once.

@@ -74,7 +74,12 @@ pub fn oracle_document(root: &Path, program: &Path, ports: OraclePorts, recovery
 /// What every Oracle-shaped demo says beside its services: the profile's default leaves autorestart off, and a demo
 /// wants to show it. Window and budget are the profile's: 600 s, one restart.
 pub(super) fn spec_fields(watcher: u16) -> Vec<(&'static str, String)> {
-    vec![("autorestart", "{enabled: true}".to_owned()), ("watcher", format!("{{enabled: true, port: {watcher}}}"))]
+    vec![
+        ("autorestart", "{enabled: true}".to_owned()),
+        ("watcher", format!("{{enabled: true, port: {watcher}}}")),
+        // Whatever cluster manager owns this host, it does not own the demo.
+        ("highAvailability", "{mode: None}".to_owned()),
+    ]
 }
 
 /// The stand-ins of an Oracle-shaped server, in start order. Dependencies, the store group and the time-outs come from

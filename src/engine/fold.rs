@@ -156,7 +156,8 @@ impl Engine {
         }
         // Nothing answers a failure while autorestart is off: that is said with it ([R12]).
         if !self.desired.autorestart.enabled && self.desired.watched {
-            self.tell(now, ix, Happened::OnlyReported);
+            let clients = self.living_clients();
+            self.tell(now, ix, Happened::OnlyReported { clients });
         }
     }
 

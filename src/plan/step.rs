@@ -1,5 +1,7 @@
 //! What the planner may ask of the world, and what the world may say back.
 
+use std::time::Duration;
+
 use crate::history::Rung;
 use crate::model::{Boot, Exit, Fingerprint, Identity, Incarnation, Name};
 
@@ -114,6 +116,37 @@ pub enum Seen {
     },
     /// Its watched files now have this content.
     Files(Fingerprint),
+}
+
+/// What the world said about one store client ([R14]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientEvent {
+    /// Which process.
+    pub client: Identity,
+    /// What happened.
+    pub what: ClientSeen,
+}
+
+/// What can be seen of a store client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientSeen {
+    /// It registered, or said once more who it is.
+    Registered {
+        /// What it calls itself.
+        name: Name,
+        /// How often it will say that it lives.
+        heartbeat: Option<Duration>,
+    },
+    /// It lives.
+    Alive,
+    /// It lives and is under stress: it may be late with the next word.
+    Stressed,
+    /// It says goodbye: its end concerns nobody.
+    Goodbye,
+    /// Its connection ended and its process lives.
+    Disconnected,
+    /// Its process ended.
+    Gone(Exit),
 }
 
 /// What a look found.

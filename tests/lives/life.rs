@@ -5,9 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mailward::desired::OnGiveUp;
 use mailward::engine::{Accepted, Engine, Order, Record, Verb, Whom};
 use mailward::model::{Boot, Exit, Fingerprint, Life as Number, Name, Now, Wall};
-use mailward::plan::{Reason, plan};
+use mailward::plan::{ClientSeen, Reason, plan};
 use mailward::sim::{Behaviour, Host};
 
 use super::random::{Draft, NAMES, Random};
@@ -21,6 +22,9 @@ pub struct Totals {
     group_restarts: u64,
     kills: u64,
     turns: u64,
+    handovers: u64,
+    client_restarts: u64,
+    frozen: u64,
 }
 
 impl Totals {
@@ -31,19 +35,25 @@ impl Totals {
         self.group_restarts += other.group_restarts;
         self.kills += other.kills;
         self.turns += other.turns;
+        self.handovers += other.handovers;
+        self.client_restarts += other.client_restarts;
+        self.frozen += other.frozen;
     }
 
     pub fn is_eventful(&self) -> bool {
-        self.spawns > 0 && self.charged > 0 && self.gave_up > 0 && self.group_restarts > 0 && self.kills > 0
+        let Self { spawns, charged, gave_up, group_restarts, kills, turns, handovers, client_restarts, frozen } = self;
+        [spawns, charged, gave_up, group_restarts, kills, turns, handovers, client_restarts, frozen]
+            .iter()
+            .all(|n| **n > 0)
     }
 }
 
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { spawns, charged, gave_up, group_restarts, kills, turns } = self;
+        let Self { spawns, charged, gave_up, group_restarts, kills, turns, handovers, client_restarts, frozen } = self;
         write!(
             f,
-            "{turns} turns, {spawns} starts, {charged} restarts charged, {gave_up} give-ups, {group_restarts} group restarts, {kills} kills of the agent"
+            "{turns} turns, {spawns} starts, {charged} restarts charged, {gave_up} give-ups, {group_restarts} group restarts, {client_restarts} of them for store clients, {frozen} frozen clients, {handovers} hand-overs, {kills} kills of the agent"
         )
     }
 }
@@ -104,15 +114,17 @@ impl Life {
         }
         self.faults = false;
         self.quiet()?;
-        let Watch { spawns, charged, gave_up, group_restarts, .. } = self.watch;
-        Ok(Totals { spawns, charged, gave_up, group_restarts, ..self.totals })
+        let Watch { spawns, charged, gave_up, group_restarts, handovers, client_restarts, frozen, .. } = self.watch;
+        Ok(Totals { spawns, charged, gave_up, group_restarts, handovers, client_restarts, frozen, ..self.totals })
     }
 
     fn begin(&mut self) {
         self.number += 1;
         self.host.agent_lives(self.now.boot);
         self.say(|| format!("agent begins life {}", self.number));
-        self.engine = Some(Engine::new(self.draft.desired(), Number(self.number), self.ledger.clone()));
+        let engine = Engine::new(self.draft.desired(), Number(self.number), self.ledger.clone());
+        self.host.watch_clients(&engine.observed().clients);
+        self.engine = Some(engine);
         let desired = self.draft.desired();
         self.watch.documented(&desired);
     }
@@ -132,6 +144,12 @@ impl Life {
         for event in seen {
             self.say(|| format!("  sees {}: {:?}", event.service, event.what));
             engine.see(self.now, &event);
+        }
+        for event in self.host.drain_clients() {
+            self.say(|| format!("  sees client {}: {:?}", event.client.pid, event.what));
+            self.watch.hears(self.now.boot, &event);
+            // One that is refused is not watched, and its end changes nothing.
+            let _ = engine.see_client(self.now, &event);
         }
         let turn = engine.turn(self.now);
         if turn.wake.is_some_and(|wake| wake <= self.now.boot) {
@@ -159,7 +177,19 @@ impl Life {
             self.watch.step(self.now, todo, &desired, &self.host)?;
             self.host.perform(self.now.boot, todo, &desired);
         }
+        for client in &turn.kills {
+            self.say(|| format!("  kills client {}", client.pid));
+            self.watch.kills_client(self.now.boot, client)?;
+            self.host.kill_client(*client);
+        }
         self.compare_with_full_plan(&engine)?;
+        if turn.finished {
+            self.watch.handed_over(&engine, &self.host)?;
+            self.say(|| "the agent hands over, and is started again".to_owned());
+            self.host.agent_dies();
+            self.begin();
+            return self.turn();
+        }
         if kill {
             self.kill();
             return Ok(());
@@ -185,7 +215,10 @@ impl Life {
     }
 
     fn next_at(&self) -> Option<Boot> {
-        let wake = self.engine.as_ref().and_then(|engine| engine.board().wake());
+        if self.host.has_news_of_clients() && self.engine.is_some() {
+            return Some(self.now.boot);
+        }
+        let wake = self.engine.as_ref().and_then(Engine::wake);
         [self.host.next_at(), wake].into_iter().flatten().min()
     }
 
@@ -216,7 +249,8 @@ impl Life {
     /// One fault, order or edit.
     fn happen(&mut self) {
         let service = self.service();
-        match self.random.below(22) {
+        match self.random.below(26) {
+            22..=25 => self.client(),
             0..=5 => {
                 let exit = *self.random.pick(&[Exit::Code(0), Exit::Code(1), Exit::Signal(9), Exit::Signal(11)]);
                 self.say(|| format!("{service} is hit: {exit}"));
@@ -245,6 +279,30 @@ impl Life {
         }
         if self.engine.is_none() && self.random.chance(60) {
             self.begin();
+        }
+    }
+
+    /// Something of a store client. All have one name, so that the one entry they share in the budget can be watched.
+    fn client(&mut self) {
+        let name: Name = Arc::from(*self.random.pick(&["mboxutil", "reconstruct"]));
+        let seconds = Duration::from_secs(1 + self.random.below(60));
+        let heartbeat = if self.random.chance(50) { Some(seconds) } else { None };
+        let what = match self.random.below(10) {
+            0..=2 => ClientSeen::Registered { name: name.clone(), heartbeat },
+            3 => ClientSeen::Alive,
+            4 => ClientSeen::Stressed,
+            5 => ClientSeen::Disconnected,
+            6 => ClientSeen::Goodbye,
+            _ => ClientSeen::Gone(*self.random.pick(&[Exit::Code(0), Exit::Code(1), Exit::Signal(9), Exit::Unknown])),
+        };
+        self.say(|| format!("client {name}: {what:?}"));
+        match what {
+            ClientSeen::Gone(exit) => drop(self.host.client_ends(&name, exit)),
+            ClientSeen::Goodbye => {
+                self.host.client_says(self.now.boot, &name, ClientSeen::Goodbye);
+                self.host.client_ends(&name, Exit::Code(0));
+            }
+            said => drop(self.host.client_says(self.now.boot, &name, said)),
         }
     }
 
@@ -332,6 +390,10 @@ impl Life {
 
     /// When faults end, everything is as wanted or says why not; then nothing is done any more ([10], [9]).
     fn quiet(&mut self) -> Result<(), String> {
+        for client in ["mboxutil", "reconstruct"] {
+            self.host.client_says(self.now.boot, &Arc::from(client), ClientSeen::Goodbye);
+            self.host.client_ends(client, Exit::Code(0));
+        }
         for name in NAMES {
             self.host.behave(self.now.boot, &Arc::from(name), Behaviour::default());
             self.host.stranger(&Arc::from(name), None);
@@ -359,6 +421,13 @@ impl Life {
                 | Reason::WaitsForDependency(_) => true,
                 _ => false,
             };
+            let policy = &engine.desired().autorestart;
+            let is_active = policy.enabled && engine.desired().watched && !engine.desired().suspended;
+            let gave_up = matches!(reason, Reason::Down(mailward::plan::Down::GaveUp { .. }));
+            if gave_up && is_active && policy.on_give_up == OnGiveUp::Failover && engine.desired().service(ix).required
+            {
+                return Err(format!("{name} gave up and nothing was handed over"));
+            }
             if !explained {
                 return Err(format!("at the end {name} is not as wanted: {}", reason.sentence(engine.desired(), ix)));
             }

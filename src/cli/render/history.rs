@@ -3,7 +3,7 @@
 use super::table::Table;
 use super::{Style, Tone};
 use crate::agent::Told;
-use crate::engine::Happened;
+use crate::engine::{ClientNews, Happened};
 
 /// A line a happening, oldest first.
 pub(crate) fn history(events: &[Told], style: Style) -> String {
@@ -26,8 +26,15 @@ fn tone(event: &Happened) -> Tone {
         | Happened::NotSpawned { .. }
         | Happened::NotReadyInTime
         | Happened::GaveUp { .. }
-        | Happened::OnlyReported
+        | Happened::OnlyReported { .. }
+        | Happened::ClientsGaveUp { .. }
+        | Happened::HandsOver
         | Happened::StopFailed => Tone::Bad,
+        Happened::Client { news, .. } => match news {
+            ClientNews::Died { .. } | ClientNews::Froze { .. } | ClientNews::OnlyReported { .. } => Tone::Bad,
+            ClientNews::LostItsLine | ClientNews::Stressed | ClientNews::EndedUnheard { .. } => Tone::Warning,
+            ClientNews::Registered | ClientNews::SaidGoodbye => Tone::Usual,
+        },
         Happened::RestartsAlone { .. }
         | Happened::GroupRestarts { .. }
         | Happened::Retried

@@ -87,7 +87,10 @@ impl Starting {
             | Happened::RestartsAlone { .. }
             | Happened::GroupRestarts { .. }
             | Happened::GaveUp { .. }
-            | Happened::OnlyReported
+            | Happened::OnlyReported { .. }
+            | Happened::Client { .. }
+            | Happened::ClientsGaveUp { .. }
+            | Happened::HandsOver
             | Happened::Forgiven
             | Happened::Retried
             | Happened::ToRestart { .. }
@@ -237,7 +240,10 @@ impl Stopping {
             | Happened::RestartsAlone { .. }
             | Happened::GroupRestarts { .. }
             | Happened::GaveUp { .. }
-            | Happened::OnlyReported
+            | Happened::OnlyReported { .. }
+            | Happened::Client { .. }
+            | Happened::ClientsGaveUp { .. }
+            | Happened::HandsOver
             | Happened::Forgiven
             | Happened::Retried
             | Happened::ToRestart { .. }

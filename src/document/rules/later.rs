@@ -11,7 +11,6 @@ pub(in crate::document) const LATER: &[(&str, &str)] = &[
     ("spec.services[].onHang", "hangs are not noticed yet"),
     ("spec.schedule", "no task runs yet"),
     ("spec.timeZone", "no task runs yet"),
-    ("spec.highAvailability.manager", "the manager's own commands are not printed yet"),
     ("spec.workload", "only the operator reads it"),
 ];
 

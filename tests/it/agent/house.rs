@@ -74,8 +74,10 @@ impl House {
         let dir = self.folder.path().to_str().unwrap();
         let profile = if spec.contains("profile:") { "" } else { "  profile: Custom\n" };
         let spec = spec.replace("{dir}", dir);
+        // A cluster manager that happens to run on this machine is none of a test's business.
+        let alone = if spec.contains("highAvailability") { "" } else { "  highAvailability: {mode: None}\n" };
         format!(
-            "apiVersion: mailward.dev/v1alpha1\nkind: MessagingServer\nmetadata: {{name: mail}}\nspec:\n{profile}  \
+            "apiVersion: mailward.dev/v1alpha1\nkind: MessagingServer\nmetadata: {{name: mail}}\nspec:\n{profile}{alone}  \
              dataRoot: {dir}/data\n{spec}"
         )
     }

@@ -1,6 +1,7 @@
 //! The agent as people meet it: the real binary, real services, and nothing of the library in between.
 
 mod actor;
+mod cluster;
 mod house;
 
 mod command_line;
