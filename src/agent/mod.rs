@@ -6,6 +6,7 @@
 
 mod answers;
 mod chronicle;
+mod clients;
 mod cluster;
 mod handover;
 mod last_good;

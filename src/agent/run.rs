@@ -19,6 +19,7 @@ use super::handover::Parting;
 use super::last_good::LastGood;
 use super::turns::{After, Agent, Batch, Door, chain, now};
 use super::wishes::{self, Wish};
+use crate::clients::Clients;
 use crate::clock::Alarm;
 use crate::control;
 use crate::engine::{Engine, HANDED_OVER, Record};
@@ -106,6 +107,7 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
     let (events, mut seen) = mpsc::channel(1_024);
     let (candidates, mut declared) = mpsc::channel(16);
     let (requests, mut asked) = mpsc::channel(64);
+    let (reports, mut told) = mpsc::channel(256);
     let mut terminate = signal(SignalKind::terminate()).map_err(system("SIGTERM"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(system("SIGINT"))?;
     let mut hangup = signal(SignalKind::hangup()).map_err(system("SIGHUP"))?;
@@ -113,7 +115,7 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
     let access = control::Access::new(rustix::process::getuid().as_raw(), false);
     let socket = settings.runtime_dir.join("control.sock");
     let listener = control::listen(&socket, &access).await?;
-    let mut agent = begin(settings, Door { socket, access: access.clone() }, events, candidates)?;
+    let mut agent = begin(settings, Door { socket, access: access.clone() }, events, candidates, reports)?;
     let descriptor: OwnedFd = agent.host.fd().try_clone_to_owned().map_err(system("a descriptor"))?;
     #[expect(
         deprecated,
@@ -138,6 +140,7 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
             Some(event) = seen.recv() => batch.events.push(event),
             Some(candidate) = declared.recv() => batch.candidates.push(candidate),
             Some(request) = asked.recv() => batch.requests.push(request),
+            Some(report) = told.recv() => batch.clients.push(report),
             Some(()) = hangup.recv() => batch.reopen = true,
             Some(()) = terminate.recv() => batch.end = true,
             Some(()) = interrupt.recv() => batch.end = true,
@@ -149,6 +152,7 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
         more = agent.drain_host(&mut batch.events);
         batch.events.extend(std::iter::from_fn(|| seen.try_recv().ok()));
         batch.candidates.extend(std::iter::from_fn(|| declared.try_recv().ok()));
+        batch.clients.extend(std::iter::from_fn(|| told.try_recv().ok()));
         batch.requests.extend(std::iter::from_fn(|| asked.try_recv().ok()));
         match agent.turn(at, std::mem::take(&mut batch), &mut alarm).map_err(system("a timer"))? {
             After::Wait => {}
@@ -176,6 +180,7 @@ fn begin(
     door: Door,
     events: mpsc::Sender<crate::plan::Event>,
     candidates: mpsc::Sender<crate::sources::Candidate>,
+    reports: mpsc::Sender<crate::clients::Report>,
 ) -> Result<Agent, RunError> {
     let at = now();
     let state = State::new(&settings.state_dir);
@@ -237,6 +242,7 @@ fn begin(
         probings: HashMap::new(),
         events,
         door,
+        clients: Clients::new(&settings.runtime_dir, reports),
         parting: Parting::new(book),
         cluster: Cluster { born: surroundings::surroundings(), ..Cluster::default() },
         notifier,
@@ -246,6 +252,7 @@ fn begin(
         in_force: Vec::new(),
     };
     agent.put_in_force(&site);
+    agent.clients.watch_again(agent.engine.observed().clients.keys().copied());
     agent.takes_over(at);
     agent.keep_last_good(at, in_force);
     Ok(agent)

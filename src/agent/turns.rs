@@ -11,6 +11,7 @@ use super::cluster::Cluster;
 use super::handover::Parting;
 use super::last_good::LastGood;
 use super::{Request, wishes};
+use crate::clients::{Clients, Report};
 use crate::clock::{self, Alarm};
 use crate::control::{self, NotEnded};
 use crate::desired::Readiness;
@@ -44,6 +45,7 @@ pub(super) struct Agent {
     pub(super) probings: HashMap<Name, Probing>,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) door: Door,
+    pub(super) clients: Clients,
     pub(super) cluster: Cluster,
     pub(super) parting: Parting,
     pub(super) notifier: Option<Notifier>,
@@ -68,6 +70,7 @@ pub(super) struct Batch {
     pub(super) events: Vec<Event>,
     pub(super) candidates: Vec<Candidate>,
     pub(super) requests: Vec<Request>,
+    pub(super) clients: Vec<Report>,
     pub(super) reopen: bool,
     pub(super) end: bool,
 }
@@ -83,11 +86,12 @@ pub(super) enum After {
 impl Agent {
     /// One turn. `now` was sampled before the batch was gathered, so a deadline never beats a fact that is there.
     pub(super) fn turn(&mut self, now: Now, batch: Batch, alarm: &mut Alarm) -> std::io::Result<After> {
-        let Batch { events, candidates, requests, reopen, end } = batch;
+        let Batch { events, candidates, requests, clients, reopen, end } = batch;
         for event in &events {
             self.engine.see(now, event);
             self.observe(event);
         }
+        let taken = self.hear_clients(now, clients);
         // Of a burst only the last content counts.
         if let Some(candidate) = candidates.into_iter().next_back() {
             self.declared(now, candidate);
@@ -141,6 +145,13 @@ impl Agent {
             let recorded = Recorded { incarnation: marks.used, identity: marks.proven };
             let recorded = Some(&recorded).filter(|recorded| recorded.incarnation.0 > 0);
             self.host.perform(&todo.service, &self.engine.desired().service(ix).launch, &todo.step, recorded);
+        }
+        for client in &turn.kills {
+            self.clients.kill(*client);
+        }
+        for (client, outcome) in taken {
+            // It may have gone; it is registered all the same, and its end is seen.
+            let _ = client.send(outcome);
         }
         for (answers, reply) in replies {
             // Whoever asked may have gone; the order stands.
@@ -276,6 +287,7 @@ impl Agent {
         for service in &desired.services {
             self.host.update(&service.name, &service.launch);
         }
+        self.open_doors(site);
         self.cluster.said.clone_from(&site.cluster);
         self.host.bound_logs(site.rotate_size.unwrap_or(0), site.keep);
         if self.door.access.others_may_read() != site.others_may_read {

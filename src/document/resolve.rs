@@ -29,10 +29,21 @@ pub struct Settings {
     pub keep: u32,
     /// Whether users other than root and the agent's own may read over the control socket.
     pub others_may_read: bool,
+    /// Where store clients register ([R14]); nowhere with `watcher.enabled: false`.
+    pub watcher: Option<WatcherPlace>,
     /// What is said of a cluster manager ([R22]).
     pub cluster: cluster::Said,
     /// Names that stand for several services, such as `mta`.
     pub aliases: Vec<(Name, Vec<Name>)>,
+}
+
+/// Where store clients register.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatcherPlace {
+    /// The TCP port on the loopback.
+    pub port: u16,
+    /// The mail user: as whom the lead of the store group runs, or else its first member that says so.
+    pub user: Option<String>,
 }
 
 /// The settings of a document.
@@ -47,6 +58,9 @@ pub fn settings(document: &Document) -> Settings {
         rotate_size: (size > 0).then_some(size),
         keep: spec.logs.as_ref().and_then(|logs| logs.keep).unwrap_or(5),
         others_may_read: spec.control.as_ref().and_then(|control| control.others_may_read).unwrap_or(false),
+        watcher: effective
+            .watched()
+            .then(|| WatcherPlace { port: effective.watcher_port(), user: mail_user(&effective) }),
         cluster: cluster(spec.high_availability.as_ref()),
         aliases: effective
             .profile
@@ -55,6 +69,14 @@ pub fn settings(document: &Document) -> Settings {
             .map(|(alias, names)| (name(alias), names.iter().map(|service| name(service)).collect()))
             .collect(),
     }
+}
+
+fn mail_user(effective: &Effective<'_>) -> Option<String> {
+    let store = |merged: &&Merged| merged.service.group.as_deref() == Some("store");
+    let members = || effective.services.iter().filter(store);
+    let lead = members().find(|merged| merged.service.group_role == Some(GroupRole::Lead));
+    let user = |merged: &Merged| merged.service.user.as_ref().map(ToString::to_string);
+    lead.and_then(user).or_else(|| members().find_map(user))
 }
 
 fn cluster(said: Option<&spec::HighAvailability>) -> cluster::Said {

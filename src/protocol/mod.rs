@@ -17,6 +17,7 @@ pub mod sd_notify;
 mod smtp;
 #[cfg(test)]
 mod tests;
+pub mod watcher;
 
 pub use lines::{LINE_LIMIT, TOTAL_LIMIT};
 

@@ -21,6 +21,7 @@
 
 mod account;
 mod birth;
+mod bystander;
 mod capture;
 mod cgroup;
 mod complaints;
@@ -47,6 +48,7 @@ mod sys;
 mod timer;
 mod words;
 
+pub use bystander::{Bystander, holds_socket, ids_of, other_end};
 pub use complaints::Relief;
 pub use config::{Drained, HostConfig, HostError, Recorded};
 pub use footprint::give_back_code;

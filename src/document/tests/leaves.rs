@@ -65,6 +65,7 @@ fn change(leaf: &str) -> Option<Value> {
         "spec.autorestart.onGiveUp" => json!("Stay"),
         "spec.logs.rotateSize" => json!("1Mi"),
         "spec.logs.output" | "spec.services[].output" => json!("Journal"),
+        "spec.watcher.port" => json!(4),
         "spec.highAvailability.mode" => json!("Manager"),
         "spec.highAvailability.manager.type" => json!("Pacemaker"),
         "spec.highAvailability.manager.version"
