@@ -130,6 +130,8 @@ pub enum Cause {
     Failed,
     /// It was not ready in time; its failure is answered apart from its end.
     NotReadyInTime,
+    /// It hung until its budget was spent, lives still, and its group goes ([R11]); it does not start again.
+    GaveUp,
     /// A member of its restart group failed ([R9]).
     GroupFailed,
     /// The declaration or the files of its group's lead changed ([R19]).
@@ -154,7 +156,7 @@ impl Cause {
     /// Whether the whole restart group is meant: then no member starts while another is still to go.
     pub fn is_of_group(self) -> bool {
         match self {
-            Self::GroupFailed | Self::GroupChanged | Self::GroupOrdered => true,
+            Self::GaveUp | Self::GroupFailed | Self::GroupChanged | Self::GroupOrdered => true,
             Self::Failed
             | Self::NotReadyInTime
             | Self::DependencyRestarted
@@ -227,6 +229,23 @@ pub enum Failed {
     NotReady,
     /// It could not be started at all, in words.
     NotSpawned(Name),
+    /// It lives and hangs, or another service does whose hang it is to answer for ([R8]).
+    Hung {
+        /// Which service was seen to hang.
+        service: Name,
+        /// What was seen.
+        words: Name,
+    },
+}
+
+impl Failed {
+    /// Whether it is a failure of what may well live: an answer takes it back.
+    pub fn is_hang(&self) -> bool {
+        match self {
+            Self::Hung { .. } => true,
+            Self::Exited(_) | Self::NotReady | Self::NotSpawned(_) => false,
+        }
+    }
 }
 
 /// The restart budget was spent.
@@ -286,6 +305,11 @@ impl Marks {
     /// Automatic restarts that count at `now`: a failure exactly `window` after a charge is still inside ([R11]).
     pub fn charged_within(&self, window: Duration, now: Boot) -> usize {
         self.charges.iter().filter(|charge| now.since(**charge) <= window).count()
+    }
+
+    /// A hang that nothing has answered: the service may be as it was.
+    pub fn hung(&self) -> Option<&Failure> {
+        self.failure.as_ref().filter(|failure| failure.how.is_hang())
     }
 
     /// What a person's start or restart, a changed declaration and a removal have in common: the past is over.

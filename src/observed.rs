@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::model::{Boot, Doubt, Fact, Fingerprint, Identity, Incarnation, Name};
+use crate::model::{Boot, Diagnosis, Doubt, Fact, Fingerprint, Identity, Incarnation, Name};
 
 /// The facts of every service, by the index of the present [`crate::desired::Desired`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,15 +60,48 @@ pub struct Facts {
     pub errand: Option<Errand>,
     /// The content of its watched files, once they were read.
     pub files: Option<Fingerprint>,
+    /// What its probes have said of the present incarnation; nothing before they said anything.
+    pub probed: Option<Box<Probed>>,
 }
 
 impl Facts {
     /// Nobody has looked.
-    pub const UNKNOWN: Self =
-        Self { process: Fact::Unknown(Doubt::NotLookedYet), looked_at: Boot(0), busy: None, errand: None, files: None };
+    pub const UNKNOWN: Self = Self {
+        process: Fact::Unknown(Doubt::NotLookedYet),
+        looked_at: Boot(0),
+        busy: None,
+        errand: None,
+        files: None,
+        probed: None,
+    };
     /// A service that is not wanted and of which no record says that it ever ran.
-    pub const NOTHING: Self =
-        Self { process: Fact::Known(Process::Absent), looked_at: Boot(0), busy: None, errand: None, files: None };
+    pub const NOTHING: Self = Self { process: Fact::Known(Process::Absent), ..Self::UNKNOWN };
+}
+
+/// What probes have said of one incarnation since it was ready.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Probed {
+    /// What the last round said.
+    pub diagnosis: Option<Diagnosis>,
+    /// Rounds that failed in a row; one that says nothing neither counts nor ends the row.
+    pub failed: u32,
+    /// Failed rounds that pressure or a late prober excused since it last answered.
+    pub strained: u32,
+    /// It has answered at least once.
+    pub answered: bool,
+    /// It hangs, until it answers.
+    pub hang: Option<Hang>,
+    /// It said that it is stressed, and is believed until then.
+    pub stressed_until: Option<Boot>,
+}
+
+/// A hang of a living service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hang {
+    /// What was seen.
+    pub words: Name,
+    /// Whether its consequences have been decided.
+    pub noted: bool,
 }
 
 /// The process of a service.
@@ -126,6 +159,11 @@ impl Facts {
             Fact::Known(Process::Alive(alive)) => Some(alive),
             Fact::Known(Process::Absent | Process::Remains { .. } | Process::Foreign { .. }) | Fact::Unknown(_) => None,
         }
+    }
+
+    /// The hang of a living service.
+    pub fn hang(&self) -> Option<&Hang> {
+        self.probed.as_ref().and_then(|probed| probed.hang.as_ref())
     }
 
     /// The incarnation of which anything at all exists.

@@ -10,7 +10,7 @@ use super::Told;
 use crate::desired::Desired;
 use crate::document::Settings;
 use crate::engine::{ClientNews, Happened, Happening};
-use crate::model::{Name, Now};
+use crate::model::{Diagnosis, Name, Now};
 use crate::report::default_log::Level;
 use crate::report::lines::Stamp;
 use crate::report::rotating::{Notice, Rotation};
@@ -161,6 +161,8 @@ fn level(what: &Happened) -> Level {
         Happened::Crashed { .. }
         | Happened::NotSpawned { .. }
         | Happened::NotReadyInTime
+        | Happened::Hangs { .. }
+        | Happened::LeftHanging { .. }
         | Happened::GaveUp { .. }
         | Happened::OnlyReported { .. }
         | Happened::ClientsGaveUp { .. }
@@ -171,7 +173,10 @@ fn level(what: &Happened) -> Level {
             ClientNews::LostItsLine | ClientNews::Stressed | ClientNews::EndedUnheard { .. } => Level::Warning,
             ClientNews::Registered | ClientNews::SaidGoodbye => Level::Information,
         },
-        Happened::RestartsAlone { .. }
+        Happened::Probed { diagnosis: Diagnosis::Answers } => Level::Notice,
+        Happened::Probed { .. }
+        | Happened::Stressed
+        | Happened::RestartsAlone { .. }
         | Happened::GroupRestarts { .. }
         | Happened::Retried
         | Happened::Killed { .. }
@@ -205,6 +210,10 @@ fn word(what: &Happened) -> &'static str {
         Happened::Crashed { .. } => "Crashed",
         Happened::NotSpawned { .. } => "NotSpawned",
         Happened::NotReadyInTime => "NotReadyInTime",
+        Happened::Probed { .. } => "Probed",
+        Happened::Stressed => "Stressed",
+        Happened::Hangs { .. } => "Hangs",
+        Happened::LeftHanging { .. } => "LeftHanging",
         Happened::RestartsAlone { .. } => "RestartsAlone",
         Happened::GroupRestarts { .. } => "GroupRestarts",
         Happened::GaveUp { .. } => "GaveUp",

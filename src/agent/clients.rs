@@ -1,12 +1,14 @@
 //! What the store clients say on its way to the engine, and the answers on their way back ([R14]).
 
+use std::time::Duration;
+
 use tokio::sync::oneshot;
 
 use super::turns::Agent;
 use crate::clients::{Doors, Report};
 use crate::document::Settings;
 use crate::model::Now;
-use crate::report::default_log::Level;
+use crate::plan::{Event, Seen};
 
 /// An answer that is given once what it says is on record.
 pub(super) type Taken = (oneshot::Sender<Result<(), String>>, Result<(), String>);
@@ -22,8 +24,11 @@ impl Agent {
                     answers.extend(taken.map(|taken| (taken, outcome)));
                 }
                 Report::Stressed { service } => {
-                    let words = format!("{service}: a store client says that it is under stress");
-                    self.chronicle.message(now, Level::Notice, &words);
+                    let Some(ix) = self.engine.find(&service) else { continue };
+                    let incarnation = self.engine.history().services[ix.at()].used;
+                    // Believed for as long as anybody is ([R8]).
+                    let what = Seen::Stressed { incarnation, span: Duration::MAX };
+                    self.engine.see(now, &Event { service, what });
                 }
             }
         }

@@ -122,7 +122,7 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
         reason = "its successor is unsafe for types that lie about their descriptor; OwnedFd does not"
     )]
     let host = AsyncFd::new(descriptor).map_err(system("the runtime"))?;
-    let server = tokio::spawn(control::serve(listener, requests, access));
+    let answers = tokio::spawn(control::serve(listener, requests, access));
     agent.tell_systemd(&[sd_notify::State::Ready]);
 
     let mut batch = Batch::default();
@@ -163,11 +163,13 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
                 let _ = std::fs::remove_file(&agent.door.socket);
                 if let Some(done) = done {
                     let _ = done.send(Ok(()));
+                    agent.host.leave();
                 }
-                // Answers are finished once nobody can ask any more, and followers leave with the chronicle.
-                drop(agent);
+                // The server ends when nobody takes its requests any more and its last answers are sent; followers leave
+                // with the chronicle.
+                drop(agent.chronicle);
                 drop(asked);
-                let _ = server.await;
+                let _ = answers.await;
                 return parted.map_or(Ok(()), Err);
             }
         }
@@ -249,6 +251,7 @@ fn begin(
         watchdog: every.map(|every| (every, at.boot)),
         held,
         said: String::new(),
+        departed: Vec::new(),
         in_force: Vec::new(),
     };
     agent.put_in_force(&site);

@@ -16,7 +16,7 @@ use crate::clock::{self, Alarm};
 use crate::control::{self, NotEnded};
 use crate::desired::Readiness;
 use crate::document::Settings;
-use crate::engine::Engine;
+use crate::engine::{Engine, Happened};
 use crate::history::Hold;
 use crate::ledger::{Journal, State};
 use crate::model::{Boot, Name, Now};
@@ -54,6 +54,8 @@ pub(super) struct Agent {
     pub(super) held: BTreeSet<String>,
     /// Told to systemd last.
     pub(super) said: String,
+    /// Removed services of which the host still has something: an errand that is not over.
+    pub(super) departed: Vec<Name>,
     /// The document file's bytes that were last put in force.
     pub(super) in_force: Vec<u8>,
 }
@@ -159,8 +161,12 @@ impl Agent {
         }
         for happening in turn.news {
             self.note_parting(&happening);
+            if happening.what == Happened::Forgotten {
+                self.departed.extend(happening.service.clone());
+            }
             self.chronicle.tell(happening, self.engine.desired());
         }
+        self.departed.retain(|name| !self.host.forget(name));
         for words in self.host.complaints() {
             self.chronicle.complain(words);
         }
@@ -231,6 +237,9 @@ impl Agent {
             }
             Seen::Found(Found::Nothing | Found::Remains { .. } | Found::Foreign { .. })
             | Seen::MainIs { .. }
+            | Seen::Probed { .. }
+            | Seen::WatchdogMissed { .. }
+            | Seen::Stressed { .. }
             | Seen::Recovering { .. }
             | Seen::Emptied { .. }
             | Seen::Reloaded { .. }

@@ -8,6 +8,7 @@ mod demo;
 mod documents;
 mod failure;
 mod folders;
+mod guard;
 mod names;
 mod oracle;
 mod orders;
@@ -91,6 +92,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Hold(said) => wait_for(orders::order(&client()?, Verb::Hold, &said)),
         Command::Release(said) => wait_for(orders::order(&client()?, Verb::Release, &said)),
         Command::Reset(said) => wait_for(orders::order(&client()?, Verb::Reset, &said)),
+        Command::Guard(said) => guard::guard(&agent, &said),
         Command::StartMsg(said) => wait_for(oracle::start(&agent, &said)),
         Command::StopMsg(said) => wait_for(oracle::stop(&agent, &said)),
         Command::Refresh(said) => wait_for(oracle::refresh(&agent, &said)),

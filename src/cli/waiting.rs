@@ -67,6 +67,10 @@ impl Since {
             | Happened::Crashed { .. }
             | Happened::NotSpawned { .. }
             | Happened::NotReadyInTime
+            | Happened::Probed { .. }
+            | Happened::Stressed
+            | Happened::Hangs { .. }
+            | Happened::LeftHanging { .. }
             | Happened::RestartsAlone { .. }
             | Happened::GroupRestarts { .. }
             | Happened::GaveUp { .. }

@@ -1,8 +1,9 @@
 //! One connection from its greeting to the end of the process behind it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +30,9 @@ const BREATH: Duration = Duration::from_secs(1);
 const MOMENT: Duration = Duration::from_secs(1);
 /// What a process that ended has left in its connection is read up to here: its goodbye may be in it.
 const LAST_WORDS: usize = 16 * 1024;
+/// How long somebody who holds the connection of a process that ended, as `mailward guard` does, may take to say goodbye
+/// for it. Where nobody does, the connection ends with the process and nobody waits.
+const FAREWELL: Duration = Duration::from_secs(10);
 /// How often and how many times it is asked how a process ended, until its parent has taken notice.
 const ASK: Duration = Duration::from_millis(20);
 const ASKED: u32 = 50;
@@ -39,17 +43,37 @@ pub(super) struct Hall {
     /// Processes without a connection, each watched by a task.
     watched: Mutex<HashSet<Identity>>,
     watchers: Mutex<JoinSet<()>>,
+    /// The number of the connection that speaks for a process: the last one by which it registered.
+    speaks: Mutex<HashMap<Identity, u64>>,
+    visits: AtomicU64,
 }
 
 impl Hall {
     pub(super) fn new(reports: mpsc::Sender<Report>) -> Self {
-        Self { reports, watched: Mutex::default(), watchers: Mutex::default() }
+        Self {
+            reports,
+            watched: Mutex::default(),
+            watchers: Mutex::default(),
+            speaks: Mutex::default(),
+            visits: AtomicU64::new(0),
+        }
     }
 
     /// Watches nobody any more.
     pub(super) fn close(&self) {
         lock(&self.watchers).abort_all();
         lock(&self.watched).clear();
+        lock(&self.speaks).clear();
+    }
+
+    /// Whether this connection still spoke for the process; it does not any more.
+    fn falls_silent(&self, identity: Identity, visit: u64) -> bool {
+        let mut speaks = lock(&self.speaks);
+        let is_it = speaks.get(&identity) == Some(&visit);
+        if is_it {
+            speaks.remove(&identity);
+        }
+        is_it
     }
 
     /// Watches a process that has no connection; one that is watched already is not watched twice.
@@ -64,7 +88,10 @@ impl Hall {
         watchers.spawn(async move {
             if let Ok(eye) = Eye::on(bystander) {
                 eye.sees_its_end().await;
-                hall.gone(&eye.bystander).await;
+                // Where it has connected again, that connection tells, for its goodbye may be in it.
+                if !lock(&hall.speaks).contains_key(&identity) {
+                    hall.gone(&eye.bystander).await;
+                }
             }
             lock(&hall.watched).remove(&identity);
         });
@@ -145,6 +172,7 @@ struct Visit<S> {
     places: Places,
     client: Option<Eye>,
     left: u32,
+    number: u64,
 }
 
 /// How a connection ended.
@@ -170,11 +198,16 @@ pub(super) async fn attend<S>(stream: S, dialogue: Dialogue, peer: Peer, hall: A
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut visit = Visit { stream, dialogue, peer, hall, places, client: None, left: BURST };
+    let number = hall.visits.fetch_add(1, Ordering::Relaxed);
+    let mut visit = Visit { stream, dialogue, peer, hall, places, client: None, left: BURST, number };
     let end = visit.talk().await;
     let Visit { stream, hall, places, client, .. } = visit;
     drop((stream, places));
     let Some(eye) = client else { return };
+    if !hall.falls_silent(eye.bystander.identity(), number) {
+        // It has registered by another connection, which watches it.
+        return;
+    }
     match end {
         End::Done => {}
         End::Gone => hall.gone(&eye.bystander).await,
@@ -251,8 +284,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Visit<S> {
     /// What the process has sent before it ended.
     async fn last_words(&mut self, buffer: &mut [u8]) -> End {
         for _ in 0..LAST_WORDS / LINE {
-            // Another process may hold the connection, and then it has no end.
-            let Ok(Ok(length @ 1..)) = timeout(MOMENT, self.stream.read(buffer)).await else { break };
+            let Ok(Ok(length @ 1..)) = timeout(FAREWELL, self.stream.read(buffer)).await else { break };
             for byte in buffer.iter().take(length) {
                 if let Some(Heard::Word(Word::Goodbye)) = self.dialogue.push(*byte) {
                     self.goodbye().await;
@@ -300,7 +332,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Visit<S> {
                 match word {
                     Word::Goodbye => {
                         self.goodbye().await;
-                        self.client = None;
+                        if let Some(eye) = self.client.take() {
+                            self.hall.falls_silent(eye.bystander.identity(), self.number);
+                        }
                         self.say("OK\n").await;
                         false
                     }
@@ -328,7 +362,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Visit<S> {
         let bystander = self.peer.may_register(pid)?;
         let identity = bystander.identity();
         let eye = Eye::on(bystander).map_err(|error| format!("process {pid} cannot be watched: {error}"))?;
-        self.hall.register(identity, seen).await?;
+        lock(&self.hall.speaks).insert(identity, self.number);
+        if let Err(words) = self.hall.register(identity, seen).await {
+            self.hall.falls_silent(identity, self.number);
+            return Err(words);
+        }
         self.client = Some(eye);
         Ok(())
     }

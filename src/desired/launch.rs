@@ -1,5 +1,6 @@
 //! How a service is started, told to be ready, reloaded and stopped. Data for the executor; the planner sees none of it.
 
+use std::fmt;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -23,6 +24,9 @@ pub struct Launch {
     pub limits: Limits,
     /// How it says that it is ready.
     pub readiness: Readiness,
+    /// How often it gives a sign of life once it is ready (`WATCHDOG=1`); told to it as `WATCHDOG_USEC`.
+    #[serde(default)]
+    pub watchdog: Option<Duration>,
     /// The file that names the main process: of a daemonising service, or one to be removed when stale ([R5]).
     pub pid_file: Option<String>,
     /// First rung of the stop ladder.
@@ -119,6 +123,23 @@ pub struct Listener {
     pub protocol: Protocol,
     /// Whether TLS is spoken from the first byte.
     pub tls: Tls,
+}
+
+impl fmt::Display for Listener {
+    /// Its protocol and its place, short: `Imap 143`, `Imap 993 TLS`, `Lmtp /run/dovecot/lmtp`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.protocol)?;
+        match (&self.socket, self.port) {
+            (Some(path), _) => write!(f, " {path}")?,
+            (None, Some(port)) => write!(f, " {port}")?,
+            (None, None) => {}
+        }
+        match self.tls {
+            Tls::None => Ok(()),
+            Tls::Implicit => f.write_str(" TLS"),
+            Tls::StartTls => f.write_str(" STARTTLS"),
+        }
+    }
 }
 
 /// The protocol of a listener, which says what greeting means alive.

@@ -5,9 +5,11 @@
 
 mod graph;
 mod launch;
+mod probing;
 
 pub use graph::{Cycle, GraphError, topological};
 pub use launch::{Launch, Limits, Listener, Output, Protocol, Readiness, Reload, Signal, Tls};
+pub use probing::{External, OnHang, Probing};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,6 +60,8 @@ pub struct Desired {
     pub services: Vec<Service>,
     /// The restart groups, by order of first mention.
     pub groups: Vec<Group>,
+    /// What is not ours and is probed because services need it.
+    pub externals: Vec<External>,
     /// Every service after what it depends on and after the lead of its group.
     pub topological: Vec<Ix>,
 }
@@ -128,6 +132,8 @@ pub struct Service {
     pub declaration: Fingerprint,
     /// Never triggers a failover when false ([R23]).
     pub required: bool,
+    /// How it is probed once it is ready, and what a hang of it leads to ([R8]).
+    pub probing: Probing,
     /// How it is started, probed, reloaded and stopped; the planner does not look inside.
     pub launch: Arc<Launch>,
 }
@@ -151,6 +157,7 @@ impl Service {
             launch_print: Fingerprint::default(),
             declaration: Fingerprint::default(),
             required: false,
+            probing: Probing::NONE,
             launch,
         }
     }

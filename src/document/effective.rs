@@ -4,7 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::profile::Catalogue;
-use super::spec::{GiveUp, HighAvailabilityMode, MessagingServer, Output, Profile, Service, Spec, StartOrder, Task};
+use super::spec::{
+    GiveUp, HangAction, HighAvailabilityMode, Interval, MessagingServer, Output, Probes, Profile, Protocol,
+    ReadinessType, Service, Spec, StartOrder, Task,
+};
+use crate::desired::{OnHang, Probing};
+use crate::model::Name;
 
 /// One document with everything supplied that it does not say.
 pub(super) struct Effective<'a> {
@@ -115,6 +120,65 @@ impl<'a> Effective<'a> {
         self.spec.logs.as_ref().and_then(|logs| logs.output).unwrap_or_default()
     }
 
+    /// How a service is probed: what it says itself, then what the document says for all, then the profile ([R8]).
+    pub(super) fn probing(&self, service: &Service) -> Probing {
+        let own = service.probes.clone().unwrap_or_default();
+        let nothing = Probes::default();
+        let general = self.spec.probes.as_ref().unwrap_or(&nothing);
+        let supplied = self.profile.spec.probes.as_ref().unwrap_or(&nothing);
+        let interval = |own: Option<Interval>, of: fn(&Probes) -> Option<Interval>| {
+            own.or(of(general)).or(of(supplied)).map(|interval| interval.0)
+        };
+        let listens = service.listeners.iter().flatten().any(|listener| listener.enabled.unwrap_or(true));
+        let ready_answers = match &service.readiness {
+            Some(readiness) => readiness.kind == ReadinessType::Probe,
+            None => listens,
+        };
+        Probing {
+            enabled: listens && own.enabled.unwrap_or(true),
+            timeout: interval(own.timeout, |probes| probes.timeout).unwrap_or(Probing::NONE.timeout),
+            warning: interval(own.warning_threshold, |probes| probes.warning_threshold)
+                .unwrap_or(Probing::NONE.warning),
+            failures: own
+                .failure_threshold
+                .or(general.failure_threshold)
+                .or(supplied.failure_threshold)
+                .unwrap_or(Probing::NONE.failures),
+            period: interval(own.period, |probes| probes.period),
+            pressure: general.pressure_threshold.or(supplied.pressure_threshold).unwrap_or(60),
+            on_hang: self.on_hang(service),
+            needs: service.needs.iter().flatten().map(|name| Name::from(&**name)).collect(),
+            ready_answers,
+        }
+    }
+
+    /// Oracle's dispatcher carries SMTP and LMTP, so where a service of its own stands for one of them, a hang of it is
+    /// mended by a restart of the dispatcher ([R8]).
+    fn on_hang(&self, service: &Service) -> OnHang {
+        const DISPATCHER: &str = "dispatcher";
+        if let Some(hang) = &service.on_hang {
+            return match (hang.action, &hang.service) {
+                (HangAction::Report, _) => OnHang::Report,
+                (HangAction::RestartService, Some(other)) if *other != service.name => {
+                    OnHang::RestartService(Name::from(&**other))
+                }
+                (HangAction::Restart | HangAction::RestartService, _) => OnHang::Restart,
+            };
+        }
+        let mut listeners =
+            service.listeners.iter().flatten().filter(|listener| listener.enabled.unwrap_or(true)).peekable();
+        let carries_mail = listeners.peek().is_some()
+            && listeners.all(|listener| match listener.protocol {
+                Protocol::Smtp | Protocol::Submission | Protocol::Lmtp => true,
+                Protocol::Imap | Protocol::Pop3 | Protocol::Http | Protocol::ManageSieve | Protocol::Tcp => false,
+            });
+        if self.is_oracle() && carries_mail && &*service.name != DISPATCHER {
+            OnHang::RestartService(Name::from(DISPATCHER))
+        } else {
+            OnHang::Restart
+        }
+    }
+
     /// The longest row of failed rounds that any service waits for.
     pub(super) fn failure_threshold(&self) -> u32 {
         let of = |spec: &Spec| spec.probes.as_ref().and_then(|probes| probes.failure_threshold);
@@ -184,7 +248,7 @@ fn merge(own: &Service, supplied: &Service) -> Service {
         fill!(readiness pid_file reload check stop_signal);
     }
     fill!(enabled command user user_group environment working_directory limits depends_on group group_role
-        on_dependency_restart start_timeout stop_timeout watch_files listeners probes on_hang hold restarted_at required
+        on_dependency_restart start_timeout stop_timeout watch_files listeners probes needs watchdog on_hang hold restarted_at required
         output);
     merged
 }

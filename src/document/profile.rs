@@ -81,6 +81,7 @@ fn nothing(profile: Profile) -> Catalogue {
         autorestart: None,
         watcher: None,
         probes: None,
+        external: Vec::new(),
         logs: None,
         control: None,
         services: Vec::new(),

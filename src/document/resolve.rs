@@ -8,7 +8,7 @@ use super::Document;
 use super::effective::{Effective, Merged};
 use super::spec::{self, DependencyRestart, GiveUp, GroupRole, HighAvailabilityMode, ReadinessType, Service};
 use crate::desired::{
-    Autorestart, Desired, Group, GroupIx, Ix, Launch, Limits, Listener, OnGiveUp, Readiness, Reload, Wanted,
+    Autorestart, Desired, External, Group, GroupIx, Ix, Launch, Limits, Listener, OnGiveUp, Readiness, Reload, Wanted,
     topological,
 };
 use crate::model::{Fingerprint, Name};
@@ -150,6 +150,7 @@ pub fn resolve(document: &Document, generation: i64) -> Desired {
         suspended: server.spec.suspend.unwrap_or(false),
         services,
         groups,
+        externals: externals(&effective),
         topological,
     }
 }
@@ -189,8 +190,33 @@ fn one(
         launch_print: launch_print(&launch),
         declaration: declaration(effective, service),
         required: service.required.unwrap_or(true),
+        probing: effective.probing(service),
         launch: std::sync::Arc::new(launch),
     }
+}
+
+/// The enabled ones, in order.
+fn listeners<'a>(written: impl Iterator<Item = &'a spec::Listener>) -> Vec<Listener> {
+    let enabled = written.filter(|listener| listener.enabled.unwrap_or(true));
+    let one = |listener: &spec::Listener| Listener {
+        address: listener.address.as_ref().map(ToString::to_string),
+        port: listener.port,
+        socket: listener.socket.as_ref().map(ToString::to_string),
+        protocol: listener.protocol,
+        tls: listener.tls.unwrap_or_default(),
+    };
+    enabled.map(one).collect()
+}
+
+/// What is not ours, asked no longer than services are.
+fn externals(effective: &Effective<'_>) -> Vec<External> {
+    let general = effective.probing(&Service::default()).timeout;
+    let one = |external: &spec::External| External {
+        name: name(&external.name),
+        listeners: listeners(external.listeners.iter()),
+        timeout: external.timeout.map_or(general, |timeout| timeout.0),
+    };
+    effective.spec.external.iter().map(one).collect()
 }
 
 fn launch(effective: &Effective<'_>, service: &Service) -> Launch {
@@ -202,19 +228,7 @@ fn launch(effective: &Effective<'_>, service: &Service) -> Launch {
         }
         words
     };
-    let listeners: Vec<Listener> = service
-        .listeners
-        .iter()
-        .flatten()
-        .filter(|listener| listener.enabled.unwrap_or(true))
-        .map(|listener| Listener {
-            address: listener.address.as_ref().map(ToString::to_string),
-            port: listener.port,
-            socket: listener.socket.as_ref().map(ToString::to_string),
-            protocol: listener.protocol,
-            tls: listener.tls.unwrap_or_default(),
-        })
-        .collect();
+    let listeners = listeners(service.listeners.iter().flatten());
     let by_default = if listeners.is_empty() { Readiness::Immediate } else { Readiness::Probe };
     let readiness = service.readiness.as_ref().map_or(by_default, |readiness| match readiness.kind {
         ReadinessType::Notify => Readiness::Notify,
@@ -248,6 +262,7 @@ fn launch(effective: &Effective<'_>, service: &Service) -> Launch {
             address_space: limits.address_space.map(|size| size.0),
             locked_memory: limits.locked_memory.map(|size| size.0),
         },
+        watchdog: service.watchdog.map(|watchdog| watchdog.0),
         readiness,
         pid_file: service.pid_file.as_ref().map(|path| below(effective.data_root(), path)),
         stop_signal: service.stop_signal.unwrap_or_default(),
@@ -318,6 +333,11 @@ fn launch_print(launch: &Launch) -> Fingerprint {
     let Limits { open_files, processes, core_size, file_size, address_space, locked_memory } = launch.limits;
     for limit in [open_files, processes, core_size, file_size, address_space, locked_memory] {
         add(&limit.map_or("-".to_owned(), |limit| limit.to_string()));
+    }
+    // It is told to the service when that starts (`WATCHDOG_USEC`). Left out where there is none, so that records of
+    // before it existed mean what they meant.
+    if let Some(watchdog) = launch.watchdog {
+        add(&format!("watchdog={}", watchdog.as_micros()));
     }
     print
 }

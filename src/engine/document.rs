@@ -58,6 +58,7 @@ impl Engine {
         if !self.desired.watched {
             self.dismiss_clients();
         }
+        self.forgets_hangs_of_another_document();
         self.tell_all(now, Happened::DocumentAccepted { generation });
     }
 
@@ -103,6 +104,9 @@ impl Engine {
                     // Another list has another fingerprint although no file changed: what is read next is what it runs with.
                     fact.files = None;
                     mark.files = None;
+                }
+                if merged.service(next).probing != service.probing {
+                    fact.probed = None;
                 }
                 kept.insert(name, (fact, mark));
                 continue;

@@ -32,6 +32,11 @@ impl Engine {
                     self.tell(now, ix, Happened::Recovers);
                 }
             }
+            Seen::Probed { incarnation, round } => self.probed(now, ix, *incarnation, round),
+            Seen::WatchdogMissed { incarnation, words, strain } => {
+                self.missed_watchdog(now, ix, *incarnation, words, *strain);
+            }
+            Seen::Stressed { incarnation, span } => self.stressed(now, ix, *incarnation, *span),
             Seen::Exited { incarnation, exit } => {
                 if self.observed.services[ix.at()].alive().is_some_and(|alive| alive.incarnation == *incarnation) {
                     self.exited(now, ix, *incarnation, *exit);
@@ -114,9 +119,13 @@ impl Engine {
     fn exited(&mut self, now: Now, ix: Ix, incarnation: Incarnation, exit: Exit) {
         let ordered = self.is_ordered_end(ix, incarnation);
         let pid = self.history.services[ix.at()].proven.map(|identity| identity.pid);
+        if self.observed.services[ix.at()].hang().is_some() {
+            self.takes_its_hang_back(ix);
+        }
         let facts = self.facts(ix);
         facts.process = Fact::Known(Process::Remains { incarnation });
         facts.busy = None;
+        facts.probed = None;
         let marks = self.marks(ix);
         marks.ended = incarnation;
         marks.last_death = Some(Death { incarnation, wall: now.wall, exit });
@@ -144,6 +153,7 @@ impl Engine {
     /// A failure that waits for its answer.
     pub(super) fn fail(&mut self, now: Now, ix: Ix, incarnation: Incarnation, how: Failed) {
         let declaration = self.desired.service(ix).declaration;
+        let is_hang = how.is_hang();
         let marks = self.marks(ix);
         let was_ready = marks.ready == incarnation;
         marks.failure = Some(Failure { at: now.boot, incarnation, how, was_ready, declaration, files: marks.files });
@@ -154,8 +164,9 @@ impl Engine {
                 facts.process = Fact::Unknown(Doubt::AfterFailedStart);
             }
         }
-        // Nothing answers a failure while autorestart is off: that is said with it ([R12]).
-        if !self.desired.autorestart.enabled && self.desired.watched {
+        // Nothing answers a failure while autorestart is off: that is said with it ([R12]), and with a hang in other
+        // words, for what hangs does not stay down.
+        if !self.desired.autorestart.enabled && self.desired.watched && !is_hang {
             let clients = self.living_clients();
             self.tell(now, ix, Happened::OnlyReported { clients });
         }
@@ -242,6 +253,7 @@ impl Engine {
         let ready_by = now.boot.plus(service.start_timeout);
         let facts = self.facts(ix);
         facts.process = Fact::Known(Process::Alive(Alive { incarnation, identity: Some(identity), recovering: false }));
+        facts.probed = None;
         let files = facts.files;
         let marks = self.marks(ix);
         if marks.used < incarnation {

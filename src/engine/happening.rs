@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::desired::Signal;
 use crate::history::{Cause, Hold};
-use crate::model::{Exit, Name, Now};
+use crate::model::{Diagnosis, Exit, Name, Now};
 
 /// Something that happened to a service, or to the whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +58,23 @@ pub enum Happened {
     },
     /// It was not ready in time.
     NotReadyInTime,
+    /// A round of probes says another thing of it than the one before ([R8]).
+    Probed {
+        /// What.
+        diagnosis: Diagnosis,
+    },
+    /// It says that it is stressed, and is believed for a while.
+    Stressed,
+    /// It lives and hangs.
+    Hangs {
+        /// What was seen.
+        words: Name,
+    },
+    /// It hangs and nothing is done about it.
+    LeftHanging {
+        /// Why not.
+        why: Name,
+    },
     /// Its failure is answered by a restart of it alone.
     RestartsAlone {
         /// Automatic restarts within the window, this one included.
@@ -254,6 +271,11 @@ impl fmt::Display for Happened {
             Self::Crashed { exit, .. } => write!(f, "failed: {exit}"),
             Self::NotSpawned { error } => write!(f, "could not be started: {error}"),
             Self::NotReadyInTime => f.write_str("failed: not ready in time"),
+            Self::Probed { diagnosis: Diagnosis::Answers } => f.write_str("answers again"),
+            Self::Probed { diagnosis } => diagnosis.fmt(f),
+            Self::Stressed => f.write_str("says that it is stressed, and is believed for a while"),
+            Self::Hangs { words } => write!(f, "hangs: {words}"),
+            Self::LeftHanging { why } => write!(f, "is left as it is: {why}"),
             Self::RestartsAlone { charges } => write!(f, "restarts (number {charges} in the window)"),
             Self::GroupRestarts { members, failed, client } => {
                 let failed: Vec<&str> = failed.iter().chain(client).map(|name| &**name).collect();

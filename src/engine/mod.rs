@@ -8,12 +8,14 @@ mod clients;
 mod document;
 mod fold;
 mod happening;
+mod health;
 mod notes;
 mod orders;
 
 pub use clients::NotRegistered;
 pub use document::Record;
 pub use happening::{ClientNews, Happened, Happening, Verb};
+pub use health::Askable;
 pub use orders::{Accepted, Answer, Order, Refusal, Whom};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -85,7 +87,14 @@ impl Engine {
     pub fn new(mut desired: Desired, life: Life, mut records: HashMap<Name, Record>) -> Self {
         let clients = records.remove(CLIENTS).and_then(|record| record.clients).unwrap_or_default();
         document::with_leftovers(&mut desired, &records);
-        let mut marks_of = |name: &Name| records.remove(name).map(|record| record.marks).unwrap_or_default();
+        let mut marks_of = |name: &Name| {
+            let mut marks = records.remove(name).map(|record| record.marks).unwrap_or_default();
+            if marks.hung().is_some() {
+                // Seen by an earlier life of the agent, and it may answer by now: a hang has to be seen anew.
+                marks.failure = None;
+            }
+            marks
+        };
         let services: Vec<Marks> = desired.services.iter().map(|s| marks_of(&s.name)).collect();
         let facts =
             desired.services.iter().zip(&services).map(|(service, marks)| document::first_facts(service, marks));

@@ -23,11 +23,17 @@ impl Engine {
             Note::GroupRestart(restart) => self.restart_group(now, subject, restart),
             Note::GiveUp { service } => self.give_up(now, service),
             Note::NotReadyInTime { service } => self.not_ready_in_time(now, service),
+            Note::Hang { service } => self.hangs(now, service),
             Note::Forgive { service } => {
                 let restarted_at = self.desired.service(service).restarted_at.clone();
+                // What hangs lives, and `restartedAt` is an order to what lives: it still has to be carried out.
+                let lives = self.observed.services[service.at()].alive().is_some();
+                self.facts(service).probed = None;
                 let marks = self.marks(service);
                 marks.forgive();
-                marks.restarted_at = restarted_at;
+                if !lives {
+                    marks.restarted_at = restarted_at;
+                }
                 self.tell(now, service, Happened::Forgiven);
             }
             Note::Retry { service } => {
@@ -84,6 +90,7 @@ impl Engine {
 
     /// Marks whatever exists of a service to end; what does not exist is not started again by this.
     fn retire(&mut self, ix: Ix, cause: Cause) {
+        self.forgets_hangs_blamed_on(ix);
         let marks = self.marks(ix);
         if marks.used > Incarnation(0) {
             marks.retire = Some(Retire { upto: marks.used, cause });
@@ -101,6 +108,7 @@ impl Engine {
         for ix in given_up {
             self.give_up(now, ix);
         }
+        self.retire_what_hangs_on(&members);
         for ix in charged {
             self.charge(now, ix);
         }
@@ -123,6 +131,17 @@ impl Engine {
         }
     }
 
+    /// A member that gave up over a hang lives: it goes with the group it shares locks with, and stays down.
+    fn retire_what_hangs_on(&mut self, members: &[Ix]) {
+        let group = members.first().and_then(|ix| self.desired.service(*ix).group);
+        let Some(group) = group.map(|group| self.desired.groups[group.at()].members.clone()) else { return };
+        for ix in group {
+            if self.history.services[ix.at()].given_up.is_some() && self.observed.services[ix.at()].alive().is_some() {
+                self.retire(ix, Cause::GaveUp);
+            }
+        }
+    }
+
     fn give_up(&mut self, now: Now, ix: Ix) {
         let service = self.desired.service(ix);
         let (declaration, window) = (service.declaration, self.desired.autorestart.window);
@@ -135,11 +154,16 @@ impl Engine {
         }
         let marks = self.marks(ix);
         let failure = marks.failure.take();
+        let hung = failure.as_ref().is_some_and(|failure| failure.how.is_hang());
         let files = failure.as_ref().and_then(|failure| failure.files);
         let declaration = failure.map_or(declaration, |failure| failure.declaration);
         marks.given_up = Some(GivenUp { at: now.boot, wall: now.wall, declaration, files });
         let charges = marks.charged_within(window, now.boot);
         self.tell(now, ix, Happened::GaveUp { charges });
+        // A hung lead is no use to a group that stops ([R11]); any other is left as it is.
+        if hung && reach::led_by(&self.desired, ix).len() > 1 {
+            self.retire(ix, Cause::GaveUp);
+        }
     }
 
     fn clients_give_up(&mut self, now: Now) {
@@ -189,6 +213,7 @@ impl Engine {
                 facts.busy = Some(Busy::Spawning(*incarnation));
                 facts.process =
                     Fact::Known(Process::Alive(Alive { incarnation: *incarnation, identity: None, recovering: false }));
+                facts.probed = None;
                 let files = facts.files;
                 if self.speaks_for_clients(ix) {
                     self.store_begins_anew();

@@ -196,6 +196,9 @@ impl Engine {
                 Ok(if held.is_none() { Accepted::AlreadySo } else { Accepted::Doing })
             }
             Verb::Reset => {
+                if self.history.services[ix.at()].hung().is_some() {
+                    self.facts(ix).probed = None;
+                }
                 let marks = self.marks(ix);
                 marks.forgive();
                 marks.charges.clear();
@@ -210,6 +213,13 @@ impl Engine {
         }
         let runs = self.stays_alive(ix);
         self.looks_again(ix);
+        let marks = &self.history.services[ix.at()];
+        let hung = marks.given_up.is_some() || marks.hung().is_some();
+        if runs && hung {
+            // It hung and lives: what is past is over, and the next rounds judge it anew.
+            self.facts(ix).probed = None;
+            self.marks(ix).forgive();
+        }
         let marks = self.marks(ix);
         marks.hold = None;
         if runs {
@@ -247,7 +257,9 @@ impl Engine {
             seen.push(on);
             let (needed, marks) = (self.desired.service(on), &self.history.services[on.at()]);
             let given_up = marks.given_up.is_some();
-            let down = given_up || (marks.failure.is_some() && !self.desired.autorestart.enabled);
+            let failed = given_up || (marks.failure.is_some() && !self.desired.autorestart.enabled);
+            // What hangs was ready once, and those who need it go by that ([R8]).
+            let down = failed && !self.board.is_ready(on);
             if needed.held || marks.hold.is_some() || down {
                 let why = if down { "is down" } else { "is held" };
                 return Some(Refusal::Waits { service, on: needed.name.clone(), why });

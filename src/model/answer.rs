@@ -13,7 +13,7 @@ use super::Name;
 /// One question to one listener, and what came back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
-    /// Which listener: its place in the service's list of listeners in the document.
+    /// Which listener: its place among the enabled listeners of the service, in the order of the document.
     pub listener: u16,
     /// From the first attempt to connect to what was heard; with [`Heard::Silent`] how long was waited.
     pub took: Duration,

@@ -6,12 +6,14 @@ mod answer;
 mod exit;
 mod fact;
 mod fingerprint;
+mod round;
 mod time;
 
 pub use answer::{Answer, Heard};
 pub use exit::Exit;
 pub use fact::{Doubt, Fact};
 pub use fingerprint::Fingerprint;
+pub use round::{Diagnosis, Health, Pressure, Round, Strain};
 pub use time::{Boot, Now, Wall};
 
 use serde::{Deserialize, Serialize};

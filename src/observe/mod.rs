@@ -4,6 +4,7 @@
 //! (C18: a probe that forks leaves zombies and dies with its own faults). Called by the agent loop;
 //! [`surroundings`] by the command line too, where no agent runs.
 
+pub mod ask;
 mod place;
 pub mod readiness;
 pub mod surroundings;

@@ -4,11 +4,15 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::desired::Listener;
+
+/// Between two attempts at a Unix socket whose queue is full.
+const QUEUE_PAUSE: Duration = Duration::from_millis(50);
 
 /// Where to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,14 +44,27 @@ impl Place {
         }
     }
 
-    /// One attempt, unbounded in time.
-    pub(super) async fn connect(&self) -> io::Result<Stream> {
+    /// The addresses behind a name; none where there is no name to look up.
+    pub(super) async fn look_up(&self) -> io::Result<Vec<SocketAddr>> {
+        match self {
+            Self::Named(name, port) => Ok(tokio::net::lookup_host((name.as_str(), *port)).await?.collect()),
+            Self::Tcp(_) | Self::Unix(_) | Self::Nowhere => Ok(Vec::new()),
+        }
+    }
+
+    /// One attempt, unbounded in time. `found` is what [`Self::look_up`] found.
+    pub(super) async fn connect(&self, found: &[SocketAddr]) -> io::Result<Stream> {
         match self {
             Self::Tcp(address) => Ok(Stream::Tcp(not_ourselves(TcpStream::connect(address).await?)?)),
-            Self::Named(name, port) => {
-                Ok(Stream::Tcp(not_ourselves(TcpStream::connect((name.as_str(), *port)).await?)?))
-            }
-            Self::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
+            Self::Named(..) => Ok(Stream::Tcp(not_ourselves(TcpStream::connect(found).await?)?)),
+            Self::Unix(path) => loop {
+                // Where the queue of a socket is full, connect(2) waits for TCP but fails with EAGAIN here. It is the
+                // same thing: nobody accepts, and may do so yet.
+                match UnixStream::connect(path).await {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(QUEUE_PAUSE).await,
+                    stream => return stream.map(Stream::Unix),
+                }
+            },
             Self::Nowhere => {
                 Err(io::Error::new(io::ErrorKind::InvalidInput, "the listener has neither port nor socket"))
             }
@@ -61,7 +78,7 @@ impl Place {
 pub(super) fn not_ourselves(stream: TcpStream) -> io::Result<TcpStream> {
     if stream.local_addr()? == stream.peer_addr()? {
         stream.set_zero_linger()?;
-        return Err(io::ErrorKind::ConnectionRefused.into());
+        return Err(rustix::io::Errno::CONNREFUSED.into());
     }
     Ok(stream)
 }
@@ -89,8 +106,13 @@ impl Stream {
         self.both().read(into).await
     }
 
-    pub(super) async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.both().write_all(bytes).await
+    /// All of it, out of every buffer of ours.
+    pub(super) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.both().write_all(bytes).await?;
+        self.both().flush().await
     }
 
     fn both(&mut self) -> &mut dyn ReadWrite {

@@ -14,11 +14,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use super::place::{Place, Stream};
-use crate::desired::{Listener, Protocol, Tls};
-use crate::model::{Incarnation, Name};
+use super::ask::{Question, ask};
+use crate::desired::Listener;
+use crate::model::{Heard, Incarnation, Name};
 use crate::plan::{Event, Seen};
-use crate::protocol::{Dialogue, Input, Verdict};
 
 /// Pause after the first round; each one is twice the one before.
 pub const FIRST_PAUSE: Duration = Duration::from_millis(20);
@@ -30,9 +29,6 @@ pub const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// minutes for a greeting; this is only an attempt, and the next one follows.
 pub const ATTEMPT_LIMIT: Duration = Duration::from_secs(5);
 
-/// How long the answer to a goodbye is waited for.
-const GOODBYE_LIMIT: Duration = Duration::from_secs(1);
-
 /// A probe under way; dropping it ends it.
 #[derive(Debug)]
 pub struct Probing {
@@ -41,7 +37,7 @@ pub struct Probing {
 }
 
 impl Probing {
-    /// Tries each of `listeners` until all have answered [`Verdict::Alive`], then sends [`Seen::Ready`] once. A refusal
+    /// Tries each of `listeners` until all have answered [`Heard::Served`], then sends [`Seen::Ready`] once. A refusal
     /// is an answer, but of a service that is not ready yet, so it is asked again. A listener that has answered is left
     /// alone. Must be called within a tokio runtime.
     pub fn start(service: Name, incarnation: Incarnation, listeners: &[Listener], events: mpsc::Sender<Event>) -> Self {
@@ -49,13 +45,10 @@ impl Probing {
         let missing = Arc::new(Mutex::new(asked.clone()));
         let shared = Arc::clone(&missing);
         let task = tokio::spawn(async move {
-            let last = ask_all(asked, &shared).await;
+            ask_all(asked, &shared).await;
             let what = Seen::Ready { incarnation };
-            if events.send(Event { service, what }).await.is_ok()
-                && let Some(conversation) = last
-            {
-                conversation.hear_goodbye().await;
-            }
+            // An agent that does not listen any more is ending.
+            let _ = events.send(Event { service, what }).await;
         });
         Self { task: task.abort_handle(), missing }
     }
@@ -76,61 +69,36 @@ impl Drop for Probing {
 /// A listener that has not answered.
 #[derive(Clone, Debug)]
 struct Missing {
-    place: Place,
-    protocol: Protocol,
-    tls: Tls,
+    question: Question,
     last: String,
 }
 
 impl Missing {
     fn of(listener: &Listener) -> Self {
-        Self {
-            place: Place::of(listener),
-            protocol: listener.protocol,
-            tls: listener.tls,
-            last: "not tried yet".to_owned(),
-        }
-    }
-
-    fn greeting(&self) -> Dialogue {
-        let protocol = match self.tls {
-            Tls::Implicit => Protocol::Tcp,
-            Tls::None | Tls::StartTls => self.protocol,
-        };
-        Dialogue::greeting(protocol, &self.place.to_string())
+        Self { question: Question::greeting(0, listener, ATTEMPT_LIMIT), last: "not tried yet".to_owned() }
     }
 }
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} at {}: {}", self.protocol, self.place, self.last)
+        write!(f, "{}: {}", self.question, self.last)
     }
 }
 
-/// Asks round after round; the last conversation is given back, so that the news need not wait for its goodbye.
-async fn ask_all(mut open: Vec<Missing>, shared: &Mutex<Vec<Missing>>) -> Option<Conversation> {
+/// Asks round after round until nobody is missing.
+async fn ask_all(mut open: Vec<Missing>, shared: &Mutex<Vec<Missing>>) {
     let mut pause = FIRST_PAUSE;
-    let mut last: Option<Conversation> = None;
     loop {
         let mut still = Vec::new();
         for mut listener in open {
-            if let Some(conversation) = last.take() {
-                conversation.hear_goodbye().await;
-            }
-            match ask(&listener).await {
-                Ok(conversation) => last = Some(conversation),
-                Err(seen) => {
-                    listener.last = seen;
-                    still.push(listener);
-                }
+            if let Some(seen) = not_ready(ask(&listener.question).await.answer.heard) {
+                listener.last = seen;
+                still.push(listener);
             }
         }
         shared.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&still);
         if still.is_empty() {
-            return last;
-        }
-        if let Some(conversation) = last.take() {
-            conversation.hear_goodbye().await;
+            return;
         }
         open = still;
         tokio::time::sleep(pause).await;
@@ -138,61 +106,15 @@ async fn ask_all(mut open: Vec<Missing>, shared: &Mutex<Vec<Missing>>) -> Option
     }
 }
 
-/// One attempt at one listener; an error is what was seen instead of a ready service.
-async fn ask(listener: &Missing) -> Result<Conversation, String> {
-    let attempt = async {
-        let stream = listener.place.connect().await.map_err(|error| error.to_string())?;
-        let mut conversation = Conversation { stream, dialogue: listener.greeting() };
-        match conversation.verdict().await.map_err(|error| error.to_string())? {
-            Verdict::Alive => Ok(conversation),
-            Verdict::Refused(text) => Err(format!("it refuses: {text}")),
-            Verdict::Violation(text) => Err(text),
+/// What was seen instead of a ready service. A certificate that is not good is an affair of the probes, not of the
+/// start: clients may well live with it.
+fn not_ready(heard: Heard) -> Option<String> {
+    match heard {
+        Heard::Served | Heard::BadCertificate(_) => None,
+        Heard::Refused(text) => Some(format!("it refuses: {text}")),
+        Heard::Silent => Some(format!("no answer within {} s", ATTEMPT_LIMIT.as_secs())),
+        Heard::Violation(text) | Heard::NotListening(text) | Heard::ClosedEarly(text) | Heard::Unknown(text) => {
+            Some(text.to_string())
         }
-    };
-    match tokio::time::timeout(ATTEMPT_LIMIT, attempt).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(format!("no answer within {} s", ATTEMPT_LIMIT.as_secs())),
-    }
-}
-
-/// A dialogue and the connection it is held over.
-struct Conversation {
-    stream: Stream,
-    dialogue: Dialogue,
-}
-
-impl Conversation {
-    /// Goes on until the dialogue has a verdict; what is to be sent with it (the goodbye) is sent.
-    async fn verdict(&mut self) -> std::io::Result<Verdict> {
-        let mut buffer = [0; 1024];
-        let mut output = self.dialogue.advance(Input::Connected);
-        loop {
-            let sent = self.stream.write_all(&output.send).await;
-            if let Some(verdict) = output.verdict {
-                return Ok(verdict);
-            }
-            sent?;
-            output = match self.stream.read(&mut buffer).await {
-                Ok(0) => self.dialogue.advance(Input::Closed),
-                Ok(n) => self.dialogue.advance(Input::Bytes(&buffer[..n])),
-                // A reset (ECONNRESET) says more than "closed" would.
-                Err(error) => return Err(error),
-            };
-        }
-    }
-
-    /// Waits for the peer's goodbye, so that it does not log a lost connection (C20); not for long.
-    async fn hear_goodbye(mut self) {
-        let mut buffer = [0; 256];
-        let heard = async {
-            while !self.dialogue.is_over() {
-                match self.stream.read(&mut buffer).await {
-                    Ok(0) | Err(_) => return,
-                    Ok(n) => drop(self.dialogue.advance(Input::Bytes(&buffer[..n]))),
-                }
-            }
-        };
-        // Late or not, the connection ends here.
-        let _ = tokio::time::timeout(GOODBYE_LIMIT, heard).await;
     }
 }

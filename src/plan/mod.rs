@@ -15,6 +15,7 @@ mod verdict;
 pub use crate::history::Rung;
 pub use board::Board;
 pub use note::{ClientsPart, GroupRestart, Note};
+pub(crate) use reason::left_hanging;
 pub use reason::{Down, Outlook, Reason};
 pub use standing::LIST_PATIENCE;
 pub use step::{ClientEvent, ClientSeen, Event, Found, Seen, Step};

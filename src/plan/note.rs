@@ -25,6 +25,11 @@ pub enum Note {
         /// The service.
         service: Ix,
     },
+    /// It lives and hangs: what that leads to is to be done ([R8]).
+    Hang {
+        /// The service that was seen to hang.
+        service: Ix,
+    },
     /// What it failed with has changed, or a person's order in the document says so: the past is over.
     Forgive {
         /// The service.

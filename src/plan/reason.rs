@@ -3,7 +3,7 @@
 //! `why`, `plan`, `simulate`, status and the logs all print these; nobody else words a decision. Reasons hold absolute
 //! times, so that waiting changes nothing.
 
-use crate::desired::{Desired, Ix, Wanted};
+use crate::desired::{Desired, Ix, OnHang, Wanted};
 use crate::history::{Cause, Hold};
 use crate::model::{Boot, Doubt};
 
@@ -14,6 +14,12 @@ pub enum Reason {
     Running,
     /// It is down and stays so.
     Down(Down),
+    /// It lives and hangs, and that is only reported.
+    Hangs,
+    /// It hung until its budget was spent, and lives still.
+    LeftAlive(Down),
+    /// It lives and was seen to hang.
+    HangSeen,
     /// It is to act and everything automatic is suspended ([R30]).
     Suspended,
     /// It failed, and failures are only reported ([R12]).
@@ -192,6 +198,7 @@ impl Cause {
         match self {
             Self::Failed => "it failed",
             Self::NotReadyInTime => "it was not ready in time",
+            Self::GaveUp => "it gave up, and its group goes",
             Self::GroupFailed => "a member of its group failed",
             Self::GroupChanged => "the lead of its group changed",
             Self::GroupOrdered => "a person restarted the lead of its group",
@@ -227,6 +234,9 @@ impl Reason {
             | Self::Down(Down::WaitsForHeld(other) | Down::LeadGaveUp(other))
             | Self::Stop(Down::WaitsForHeld(other) | Down::LeadGaveUp(other)) => Some(other),
             Self::Running
+            | Self::Hangs
+            | Self::LeftAlive(_)
+            | Self::HangSeen
             | Self::Down(_)
             | Self::Suspended
             | Self::AutorestartOff
@@ -270,6 +280,8 @@ impl Reason {
     pub fn outlook(self) -> Outlook {
         match self {
             Self::Running
+            | Self::Hangs
+            | Self::LeftAlive(_)
             | Self::Down(_)
             | Self::Suspended
             | Self::AutorestartOff
@@ -280,6 +292,7 @@ impl Reason {
             | Self::CheckFailed => Outlook::Settled,
             Self::WaitsForDependency(other) => Outlook::AsSettledAs(other),
             Self::Looking
+            | Self::HangSeen
             | Self::Spawning
             | Self::Starting { .. }
             | Self::Recovering
@@ -319,6 +332,9 @@ impl Reason {
         match self {
             Self::Running => "runs as declared".to_owned(),
             Self::Down(down) => format!("stays down: {}", down.words(desired, ix)),
+            Self::Hangs => format!("hangs and is left as it is: {}", left_hanging(desired, ix)),
+            Self::LeftAlive(down) => format!("is left as it is: {}", down.words(desired, ix)),
+            Self::HangSeen => "it hangs".to_owned(),
             Self::Suspended => "does nothing by itself: the document suspends everything automatic".to_owned(),
             Self::AutorestartOff => {
                 "failed and stays down: autorestart is off; stop and start all services, or turn it on".to_owned()
@@ -345,7 +361,7 @@ impl Reason {
             Self::StartAgain(cause) => format!("start again: {}", cause.words()),
             Self::Stop(down) => format!("stop: {}", down.words(desired, ix)),
             // Whether it is tried again is decided apart from this stop.
-            Self::StopAgain(cause @ Cause::NotReadyInTime) => format!("stop: {}", cause.words()),
+            Self::StopAgain(cause @ (Cause::NotReadyInTime | Cause::GaveUp)) => format!("stop: {}", cause.words()),
             Self::StopAgain(cause) => format!("stop, to start again: {}", cause.words()),
             Self::StopRemains => "stop what its dead main process left behind".to_owned(),
             Self::KillTooSlow => "kill: it did not stop in time".to_owned(),
@@ -365,5 +381,20 @@ impl Reason {
             Self::Retry => "the time of retryAfter has come".to_owned(),
             Self::Retire(cause) => format!("is to restart: {}", cause.words()),
         }
+    }
+}
+
+/// Why nothing is done about a hang.
+pub(crate) fn left_hanging(desired: &Desired, ix: Ix) -> &'static str {
+    if desired.service(ix).probing.on_hang == OnHang::Report {
+        "its onHang says that it is only reported"
+    } else if desired.suspended {
+        "the document suspends everything automatic"
+    } else if !desired.watched {
+        "the watcher is disabled, nobody watches"
+    } else if !desired.autorestart.enabled {
+        "autorestart is off; stop and start all services, or turn it on"
+    } else {
+        "nothing more follows by itself; restart it"
     }
 }

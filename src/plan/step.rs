@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::history::Rung;
-use crate::model::{Boot, Exit, Fingerprint, Identity, Incarnation, Name};
+use crate::model::{Boot, Exit, Fingerprint, Identity, Incarnation, Name, Round, Strain};
 
 /// One thing to do to one service. The executor makes one attempt and reports what it saw as an [`Event`] of a later
 /// turn; it never decides and never retries.
@@ -85,6 +85,29 @@ pub enum Seen {
     Recovering {
         /// The incarnation.
         incarnation: Incarnation,
+    },
+    /// A round of probes asked it, and it was ready when that began ([R8]).
+    Probed {
+        /// The incarnation.
+        incarnation: Incarnation,
+        /// What came back.
+        round: Round,
+    },
+    /// It had promised signs of life (`WATCHDOG_USEC`) and gave none, or said itself that it hangs.
+    WatchdogMissed {
+        /// The incarnation.
+        incarnation: Incarnation,
+        /// What was seen, in words.
+        words: Name,
+        /// What burdened host, service and agent meanwhile.
+        strain: Strain,
+    },
+    /// It said that it is stressed (an `sd_notify` STATUS that begins so, or `EXTEND_TIMEOUT_USEC`).
+    Stressed {
+        /// The incarnation.
+        incarnation: Incarnation,
+        /// How long it wants to be believed.
+        span: Duration,
     },
     /// Its main process ended; others of it may be left.
     Exited {

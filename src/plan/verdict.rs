@@ -70,9 +70,17 @@ pub(crate) fn verdict(scene: &Scene<'_>, board: &Board, ix: Ix) -> Verdict {
         }
         Fact::Known(Process::Alive(alive)) => {
             if is_doomed(scene, goal, marks, facts, alive.incarnation) {
-                stop(scene, board, ix, alive.incarnation)
-            } else {
-                alive_and_wanted(scene, ix, alive.incarnation, alive.recovering)
+                return stop(scene, board, ix, alive.incarnation);
+            }
+            let ordered = marks.restart_ordered.is_some() || marks.reload_ordered;
+            match goal {
+                // A hang that spent the budget: what lives is left alone, and is tried again where that is declared.
+                Goal::Down(down @ Down::GaveUp { .. }) if !ordered => {
+                    let verdict = down_and_out(scene, ix, down);
+                    let waits = verdict.act.is_none();
+                    if waits { Verdict { reason: Reason::LeftAlive(down), ..verdict } } else { verdict }
+                }
+                Goal::Up | Goal::Down(_) => alive_and_wanted(scene, ix, alive.incarnation, alive.recovering),
             }
         }
     }
@@ -109,7 +117,8 @@ fn answer_failure(scene: &Scene<'_>, board: &Board, ix: Ix) -> Option<Verdict> {
 /// the group, which then begins again ([R9]).
 fn concerns_group(marks: &Marks, group: &Group, ix: Ix) -> bool {
     marks.failure.as_ref().is_some_and(|failure| failure.was_ready)
-        || (group.lead == Some(ix) && marks.retire.is_some_and(|retire| retire.cause.is_of_group()))
+        || (group.lead == Some(ix)
+            && marks.retire.is_some_and(|retire| retire.cause.is_of_group() && retire.cause != Cause::GaveUp))
 }
 
 /// One restart for everything of a group that failed, clients of the store included.
@@ -286,11 +295,14 @@ fn goes_first(scene: &Scene<'_>, board: &Board, ix: Ix) -> Option<Ix> {
 
 /// A living service that is wanted up: is it ready, and is it what the document says?
 fn alive_and_wanted(scene: &Scene<'_>, ix: Ix, incarnation: Incarnation, recovering: bool) -> Verdict {
-    let (_, marks, _) = scene.of(ix);
+    let (_, marks, facts) = scene.of(ix);
     if marks.forced {
         return Verdict::note(Reason::ForceTakenBack, Note::DropForce { service: ix });
     }
     if marks.ready == incarnation {
+        if facts.hang().is_some_and(|hang| !hang.noted) {
+            return Verdict::note(Reason::HangSeen, Note::Hang { service: ix });
+        }
         return change(scene, ix, incarnation).unwrap_or_else(|| Verdict::wait(settled_reason(scene, ix)));
     }
     let patience = marks.spawned_at.plus(LIST_PATIENCE);
@@ -317,7 +329,8 @@ fn settled_reason(scene: &Scene<'_>, ix: Ix) -> Reason {
     if scene.desired.suspended && (pending_restart(scene, ix).is_some() || pending_reload(scene, ix)) {
         Reason::Suspended
     } else {
-        Reason::Running
+        let (_, marks, facts) = scene.of(ix);
+        if facts.hang().is_some() || marks.hung().is_some() { Reason::Hangs } else { Reason::Running }
     }
 }
 

@@ -56,6 +56,7 @@ pub fn restart(desired: &Desired, ix: Ix, cause: Cause) -> Vec<(Ix, Cause)> {
         Cause::Declaration | Cause::Files => (Cause::GroupChanged, None),
         Cause::Failed
         | Cause::NotReadyInTime
+        | Cause::GaveUp
         | Cause::GroupFailed
         | Cause::GroupChanged
         | Cause::GroupOrdered

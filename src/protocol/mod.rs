@@ -17,9 +17,11 @@ pub mod sd_notify;
 mod smtp;
 #[cfg(test)]
 mod tests;
+mod transcript;
 pub mod watcher;
 
 pub use lines::{LINE_LIMIT, TOTAL_LIMIT};
+pub use transcript::Transcript;
 
 use crate::desired::Protocol;
 use lines::{Lines, Overrun};
@@ -56,9 +58,11 @@ pub enum Verdict {
     /// It speaks its protocol and says no (421, BYE, -ERR, 503): an answer, but not a ready service ([R8]). The text is
     /// what it said, made printable and cut.
     Refused(String),
-    /// It does not speak its protocol, or closed before it said anything. The text says what was expected and what
+    /// It does not speak its protocol, or closed in the middle of the dialogue. The text says what was expected and what
     /// came, printable and cut.
     Violation(String),
+    /// It closed before a whole greeting (with HTTP: a whole status line); the text says at what point.
+    Closed(String),
 }
 
 /// One conversation with one listener.
@@ -153,7 +157,7 @@ impl Dialogue {
             Input::Bytes(bytes) => self.bytes(bytes, &mut output),
             Input::Closed => {
                 if self.stage == Stage::Asking {
-                    output.verdict = Some(Verdict::Violation(self.closed_early()));
+                    output.verdict = Some(self.closed_early());
                 }
                 self.stage = Stage::Over;
             }
@@ -232,7 +236,16 @@ impl Dialogue {
         }
     }
 
-    fn closed_early(&self) -> String {
+    fn closed_early(&self) -> Verdict {
+        let greeted = match &self.speech {
+            Speech::Smtp(phase) => phase.has_greeted(),
+            Speech::Tcp | Speech::Imap(_) | Speech::Pop3(_) | Speech::Http(_) | Speech::ManageSieve(_) => false,
+        };
+        let words = self.closed_at();
+        if greeted { Verdict::Violation(words) } else { Verdict::Closed(words) }
+    }
+
+    fn closed_at(&self) -> String {
         let awaited = match &self.speech {
             Speech::Tcp => "it was connected",
             Speech::Imap(_) => "its greeting (* OK)",

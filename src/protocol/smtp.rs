@@ -44,6 +44,10 @@ impl Phase {
         }
     }
 
+    pub(super) fn has_greeted(self) -> bool {
+        self.awaits != Awaits::Greeting
+    }
+
     pub(super) fn line(&mut self, line: &[u8]) -> Turn {
         let Some(reply) = ReplyLine::parse(line) else {
             return Turn::violation("a reply line (three digits and a text)", line);

@@ -89,6 +89,7 @@ fn words(verdict: Option<&Verdict>) -> String {
         Some(Verdict::Alive) => "Alive".into(),
         Some(Verdict::Refused(text)) => format!("Refused {text}"),
         Some(Verdict::Violation(text)) => format!("Violation {text}"),
+        Some(Verdict::Closed(text)) => format!("Closed {text}"),
     }
 }
 

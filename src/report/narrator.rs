@@ -17,6 +17,8 @@ pub struct Narrator {
     begun: HashMap<Name, Begun>,
     /// Failed members of a group that restarts, not yet named; the stop sequence names each in its place.
     absent: Vec<Name>,
+    /// Who hangs and lives: the stop sequence stops it as it stops the others.
+    hung: Vec<Name>,
 }
 
 #[derive(Debug)]
@@ -35,6 +37,7 @@ impl Narrator {
         match &happening.what {
             Happened::Started { pid } => {
                 self.name_absent(None, desired, &mut lines);
+                self.hung.retain(|hung| *hung != name);
                 self.begun.insert(name.clone(), Begun { at, pid: *pid, killed: false });
                 if is_lead(&name, desired) {
                     lines.push(Line::Starting { name, pid: *pid, dots: Dots::after(std::time::Duration::ZERO) });
@@ -74,7 +77,9 @@ impl Narrator {
             Happened::GroupRestarts { members, failed, client: _ } => {
                 lines.push(Line::RestartRequested { names: members.clone() });
                 lines.push(Line::Connecting);
-                self.absent.clone_from(failed);
+                let gone = failed.iter().filter(|name| !self.hung.contains(name));
+                self.absent = gone.cloned().collect();
+                self.hung.clear();
             }
             Happened::Asked { pid: Some(pid), .. } => {
                 self.begun.insert(name, Begun { at, pid: *pid, killed: false });
@@ -102,6 +107,17 @@ impl Narrator {
                 failures: u32::try_from(*charges).unwrap_or(u32::MAX).saturating_add(1),
                 window: desired.autorestart.window,
             }),
+            Happened::Hangs { .. } => {
+                if !self.hung.contains(&name) {
+                    self.hung.push(name.clone());
+                }
+                let text = Arc::from(format!("{name} server {}", happening.what));
+                lines.push(Line::Said { name, text });
+            }
+            Happened::Probed { .. } | Happened::LeftHanging { .. } => {
+                let text = Arc::from(format!("{name} server {}", happening.what));
+                lines.push(Line::Said { name, text });
+            }
             Happened::Client { client, pid, news: ClientNews::Died { .. } } => {
                 lines.push(Line::ExitedAbnormally { service: name, process: client.clone(), pid: *pid });
             }
@@ -130,6 +146,7 @@ impl Narrator {
                     | ClientNews::EndedUnheard { .. },
                 ..
             }
+            | Happened::Stressed
             | Happened::Forgiven
             | Happened::ToRestart { .. }
             | Happened::Reloaded

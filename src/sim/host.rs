@@ -8,6 +8,7 @@ use crate::desired::Desired;
 use crate::engine::Todo;
 use crate::model::{Boot, Exit, Fingerprint, Identity, Incarnation, Name};
 use crate::plan::{Event, Found, Rung, Seen, Step};
+use crate::sim::probes::{Probes, Way};
 
 /// How the processes of one service behave from now on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +71,8 @@ struct Running {
     recovers: bool,
     /// KILL is pending on it, as on a process in an uninterruptible wait.
     killed: bool,
+    /// How its listeners answer, where that is not well; the last one that fits counts.
+    ways: Vec<(Option<u16>, Way)>,
 }
 
 /// What will happen on the host, at its time.
@@ -87,6 +90,7 @@ pub struct Host {
     running: HashMap<Name, Running>,
     behaviours: HashMap<Name, Behaviour>,
     strangers: HashMap<Name, Name>,
+    pub(super) probes: Probes,
     files: HashMap<Name, Fingerprint>,
     queue: BTreeMap<(Boot, u64), Due>,
     sequence: u64,
@@ -169,6 +173,22 @@ impl Host {
         self.running.get(service).filter(|running| running.main).map(|running| running.identity.pid)
     }
 
+    /// How the listeners of the living process of a service answer from now on; its next life answers well.
+    pub fn listens(&mut self, service: &Name, listener: Option<u16>, way: Way) {
+        if let Some(running) = self.running.get_mut(service) {
+            running.ways.push((listener, way));
+        }
+    }
+
+    pub(super) fn way(&self, service: &str, listener: u16) -> Option<&Way> {
+        let ways = &self.running.get(service).filter(|running| running.main)?.ways;
+        ways.iter().rev().find(|(which, _)| which.is_none_or(|which| which == listener)).map(|(_, way)| way)
+    }
+
+    pub(super) fn main_incarnation(&self, service: &str) -> Option<Incarnation> {
+        self.running.get(service).filter(|running| running.main).map(|running| running.incarnation)
+    }
+
     /// Whether anything at all of a service exists.
     pub fn exists(&self, service: &str) -> bool {
         self.running.contains_key(service)
@@ -231,7 +251,7 @@ impl Host {
         self.queue.insert((at, self.sequence), due);
     }
 
-    fn say(&mut self, at: Boot, service: &Name, what: Seen) {
+    pub(super) fn say(&mut self, at: Boot, service: &Name, what: Seen) {
         if self.agent_lives {
             self.schedule(at, Due::Say(Event { service: service.clone(), what }));
         }
@@ -280,7 +300,16 @@ impl Host {
             self.schedule(now.plus(after), Due::MainEnds(service.clone(), incarnation, exit));
         }
         let recovers = behaviour.recovers;
-        let running = Running { incarnation, identity, main: true, behaviour, ready_at, recovers, killed: false };
+        let running = Running {
+            incarnation,
+            identity,
+            main: true,
+            behaviour,
+            ready_at,
+            recovers,
+            killed: false,
+            ways: Vec::new(),
+        };
         self.running.insert(service.clone(), running);
     }
 

@@ -6,10 +6,12 @@
 mod clients;
 mod host;
 mod play;
+mod probes;
 mod scenario;
 mod unfold;
 
 pub use host::{Behaviour, Host};
 pub use play::{Reader, play};
+pub use probes::Way;
 pub use scenario::{Incident, Moment, Scenario, ScenarioError};
 pub use unfold::{Unfolded, unfold};

@@ -143,6 +143,17 @@ impl Stage<'_> {
                 }
             }
             Incident::Behaves(name, behaviour) => self.host.behave(boot, name, (**behaviour).clone()),
+            Incident::Round(names) => {
+                if let Some(engine) = &self.engine {
+                    self.host.round(boot, engine, names);
+                }
+            }
+            Incident::Listens(name, listener, way) => self.host.listens(name, *listener, way.clone()),
+            Incident::Strained(whom, pressure) => self.host.strain(whom.as_ref(), *pressure),
+            Incident::ProberLate(by) => self.host.prober_late(*by),
+            Incident::External(name, up) => self.host.external(name, *up),
+            Incident::WatchdogMissed(name) => self.host.watchdog_missed(boot, name),
+            Incident::Stressed(name, span) => self.host.stressed(boot, name, *span),
             Incident::Place(name, who) => self.host.stranger(name, who.clone()),
             Incident::FilesChange(name) => {
                 self.files += 1;
@@ -229,6 +240,10 @@ impl Stage<'_> {
                 | Happened::Crashed { .. }
                 | Happened::NotSpawned { .. }
                 | Happened::NotReadyInTime
+                | Happened::Probed { .. }
+                | Happened::Stressed
+                | Happened::Hangs { .. }
+                | Happened::LeftHanging { .. }
                 | Happened::RestartsAlone { .. }
                 | Happened::GroupRestarts { .. }
                 | Happened::GaveUp { .. }

@@ -21,8 +21,9 @@ use std::time::Duration;
 
 use super::Behaviour;
 use crate::engine::{Order, Verb, Whom};
-use crate::model::{Boot, Exit, Name};
+use crate::model::{Boot, Exit, Heard, Name, Pressure};
 use crate::plan::ClientSeen;
+use crate::sim::Way;
 
 /// A scenario, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +59,20 @@ pub enum Incident {
     Ends(Name, Exit),
     /// A service behaves differently from now on.
     Behaves(Name, Box<Behaviour>),
+    /// A round of probes begins, of these services or of all.
+    Round(Vec<Name>),
+    /// How its living process answers probes from now on, on one listener or on all.
+    Listens(Name, Option<u16>, Way),
+    /// The host, or the cgroup of a service, is under this pressure.
+    Strained(Option<Name>, Pressure),
+    /// The prober comes to act this much too late.
+    ProberLate(Duration),
+    /// An external dependency answers from now on, or does not.
+    External(Name, bool),
+    /// It gives no sign of life in time.
+    WatchdogMissed(Name),
+    /// It says that it is stressed and wants to be believed so long.
+    Stressed(Name, Duration),
     /// Somebody else takes, or frees, its place.
     Place(Name, Option<Name>),
     /// Its watched files change.
@@ -165,8 +180,11 @@ fn read_timeline(lines: &[(usize, &str)]) -> Result<Vec<(Boot, Incident)>, Scena
             other => incident(other).ok_or(fault(
                 "agent starts [for NAMES] | agent is killed | agent is killed before its next step is done or answered | \
                  agent ends | client NAME registers [with heartbeat TIME] | client NAME says alive, stressed or goodbye | \
-                 client NAME loses its connection | client NAME ends with signal N or code N | person: VERB [-f] [NAMES] | NAME ends with signal N or code N | \
-                 NAME behaves: HOW | NAME place is taken by WHO | NAME place is free | NAME files change | document | \
+                 client NAME loses its connection | client NAME ends with signal N or code N | \
+                 person: VERB [-f] [NAMES] | NAME ends with signal N or code N | \
+                 NAME behaves: HOW | round [of NAMES] | NAME [listener N] WAY | host|NAME is under pressure: RESOURCE N | \
+                 host|NAME is calm | prober is late by TIME | external NAME is up or down | NAME misses its watchdog | \
+                 NAME says that it is stressed [for TIME] | NAME place is taken by WHO | NAME place is free | NAME files change | document | \
                  wall clock jumps N forward or back | reboot | end",
             ))?,
         };
@@ -190,6 +208,7 @@ fn incident(text: &str) -> Option<Incident> {
         "agent ends" => return Some(Incident::AgentEnds),
         "reboot" => return Some(Incident::Reboot),
         "end" => return Some(Incident::End),
+        "round" => return Some(Incident::Round(Vec::new())),
         _ => {}
     }
     if let Some(names) = text.strip_prefix("agent starts for ") {
@@ -211,8 +230,25 @@ fn incident(text: &str) -> Option<Incident> {
             _ => None,
         };
     }
+    if let Some(names) = text.strip_prefix("round of ") {
+        return Some(Incident::Round(names.split_whitespace().map(Name::from).collect()));
+    }
+    if let Some(by) = text.strip_prefix("prober is late by ") {
+        return duration(by).map(Incident::ProberLate);
+    }
+    if let Some(external) = text.strip_prefix("external ") {
+        let (name, state) = external.split_once(" is ")?;
+        return match state {
+            "up" => Some(Incident::External(Name::from(name), true)),
+            "down" => Some(Incident::External(Name::from(name), false)),
+            _ => None,
+        };
+    }
     let (name, what) = text.split_once(' ')?;
     let name = Name::from(name);
+    if let Some(incident) = health(&name, what) {
+        return Some(incident);
+    }
     if let Some(exit) = what.strip_prefix("ends with ") {
         return exit_of(exit).map(|exit| Incident::Ends(name, exit));
     }
@@ -242,6 +278,65 @@ fn client_seen(name: &str, what: &str) -> Option<ClientSeen> {
         "says stressed" => Some(ClientSeen::Stressed),
         "says goodbye" => Some(ClientSeen::Goodbye),
         "loses its connection" => Some(ClientSeen::Disconnected),
+        _ => None,
+    }
+}
+
+/// What concerns probes and their verdicts.
+fn health(name: &Name, what: &str) -> Option<Incident> {
+    let whom = (&**name != "host").then(|| name.clone());
+    if what == "is calm" {
+        return Some(Incident::Strained(whom, Pressure::default()));
+    }
+    if let Some(pressure) = what.strip_prefix("is under pressure: ") {
+        let (resource, share) = pressure.split_once(' ')?;
+        let share = share.parse().ok()?;
+        let pressure = match resource {
+            "cpu" => Pressure { cpu: share, ..Pressure::default() },
+            "memory" => Pressure { memory: share, ..Pressure::default() },
+            "io" => Pressure { io: share, ..Pressure::default() },
+            _ => return None,
+        };
+        return Some(Incident::Strained(whom, pressure));
+    }
+    if what == "misses its watchdog" {
+        return Some(Incident::WatchdogMissed(name.clone()));
+    }
+    if let Some(span) = what.strip_prefix("says that it is stressed") {
+        let span = if span.is_empty() { Duration::MAX } else { duration(span.strip_prefix(" for ")?)? };
+        return Some(Incident::Stressed(name.clone(), span));
+    }
+    let (listener, what) = match what.strip_prefix("listener ") {
+        Some(rest) => {
+            let (number, rest) = rest.split_once(' ')?;
+            (Some(number.parse().ok()?), rest)
+        }
+        None => (None, what),
+    };
+    way(what).map(|way| Incident::Listens(name.clone(), listener, way))
+}
+
+/// `answers`, `answers after 6s`, `is silent`, `refuses connections`, `closes early`, `says no: WORDS`,
+/// `has a bad certificate: WORDS`, `babbles: WORDS`, `cannot be asked: WORDS`.
+fn way(what: &str) -> Option<Way> {
+    let soon = |heard| Some(Way { after: Duration::from_millis(10), heard });
+    match what {
+        "answers" => return soon(Heard::Served),
+        "is silent" => return soon(Heard::Silent),
+        "refuses connections" => return soon(Heard::NotListening(Name::from("connection refused"))),
+        "closes early" => return soon(Heard::ClosedEarly(Name::from("after 0 bytes"))),
+        _ => {}
+    }
+    if let Some(after) = what.strip_prefix("answers after ") {
+        return duration(after).map(|after| Way { after, heard: Heard::Served });
+    }
+    let (how, words) = what.split_once(": ")?;
+    let words = Name::from(words);
+    match how {
+        "says no" => soon(Heard::Refused(words)),
+        "has a bad certificate" => soon(Heard::BadCertificate(words)),
+        "babbles" => soon(Heard::Violation(words)),
+        "cannot be asked" => soon(Heard::Unknown(words)),
         _ => None,
     }
 }

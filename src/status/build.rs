@@ -1,11 +1,11 @@
 //! From the engine to the status of one instance.
 
-use super::{Instance, ServiceStatus, Truth};
+use super::{ClientStatus, Instance, ServiceStatus, Truth};
 use crate::desired::{Ix, Wanted};
 use crate::engine::Engine;
-use crate::model::{Boot, Fact};
+use crate::model::{Boot, Diagnosis, Fact, Name};
 use crate::observed::Process;
-use crate::plan::Outlook;
+use crate::plan::{Outlook, Reason};
 
 /// What the agent knows beside the engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,11 +37,37 @@ pub fn instance(
     });
     Instance {
         services: services.collect(),
+        clients: engine
+            .observed()
+            .clients
+            .iter()
+            .map(|(identity, client)| ClientStatus { name: client.name.to_string(), pid: identity.pid })
+            .collect(),
+        advice: advice(engine),
         name: about.name.clone(),
         agent_pid: about.agent_pid,
         agent_version: about.agent_version.clone(),
         observed_generation: engine.desired().generation,
     }
+}
+
+/// With autorestart off, what is safer than to start again only what failed: others may wait for its locks ([R12]).
+fn advice(engine: &Engine) -> String {
+    let (desired, history) = (engine.desired(), engine.history());
+    let is_left = |ix: &Ix| engine.verdict(*ix).reason == Reason::AutorestartOff;
+    let failed = desired.indices().filter(is_left).map(|ix| desired.service(ix).name.clone());
+    let client = history.clients.failure.as_ref().filter(|_| !desired.autorestart.enabled);
+    let failed: Vec<Name> = failed.chain(client.map(|failure| failure.name.clone())).collect();
+    if failed.is_empty() {
+        return String::new();
+    }
+    let clients = engine.living_clients();
+    let first =
+        if clients.is_empty() { String::new() } else { format!(", after these store clients: {}", clients.join(", ")) };
+    format!(
+        "{} failed and autorestart is off: it is safer to stop all services{first}, and to start all",
+        failed.join(", ")
+    )
 }
 
 /// What is told of one service.
@@ -51,7 +77,9 @@ pub fn service_status(engine: &Engine, ix: Ix, now: Boot) -> ServiceStatus {
     let pid = facts.alive().and_then(|alive| alive.identity).map(|identity| identity.pid);
     let ready = match &facts.process {
         Fact::Unknown(_) => Truth::Unknown,
-        Fact::Known(Process::Alive(alive)) => Truth::from(marks.ready == alive.incarnation),
+        Fact::Known(Process::Alive(alive)) => {
+            Truth::from(marks.ready == alive.incarnation && facts.hang().is_none() && marks.hung().is_none())
+        }
         Fact::Known(Process::Absent | Process::Remains { .. } | Process::Foreign { .. }) => Truth::False,
     };
     let mut reason = engine.verdict(ix).reason.sentence(engine.desired(), ix);
@@ -64,6 +92,12 @@ pub fn service_status(engine: &Engine, ix: Ix, now: Boot) -> ServiceStatus {
     if let Some(complaint) = marks.checked.as_ref().and_then(|checked| checked.complaint.as_ref()) {
         reason = format!("{reason}; its checker says: {complaint}");
     }
+    let diagnosis = facts.probed.as_ref().and_then(|probed| probed.diagnosis.as_ref());
+    if let Some(hang) = facts.hang() {
+        reason = format!("{reason}; {}", hang.words);
+    } else if let Some(diagnosis) = diagnosis.filter(|diagnosis| **diagnosis != Diagnosis::Answers) {
+        reason = format!("{reason}; {diagnosis}");
+    }
     let restarts = marks.charged_within(engine.desired().autorestart.window, now);
     ServiceStatus {
         name: service.name.to_string(),
@@ -75,6 +109,8 @@ pub fn service_status(engine: &Engine, ix: Ix, now: Boot) -> ServiceStatus {
         ready,
         restarts_in_window: u32::try_from(restarts).unwrap_or(u32::MAX),
         reason,
+        health: diagnosis.map(Diagnosis::kind),
+        finding: diagnosis.filter(|diagnosis| **diagnosis != Diagnosis::Answers).map(ToString::to_string),
         settled: is_settled(engine, ix),
         group: service.group.map(|group| engine.desired().groups[group.at()].name.to_string()),
         required: service.required,

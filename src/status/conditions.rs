@@ -1,7 +1,7 @@
 //! Conditions of the whole (kstatus): Ready, Reconciling, Stalled, Degraded, `ConfigValid`, Suspended.
 
 use super::{Condition, Instance, ServiceStatus, Truth};
-use crate::model::Wall;
+use crate::model::{Health, Wall};
 
 /// What conditions follow from beside the services.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +56,17 @@ pub fn conditions(instance: &Instance, facets: &Facets, previous: &[Condition], 
     } else {
         (Truth::False, "Settled", "nothing is being changed".to_owned())
     };
+    let hanging = names(&|service| service.health == Some(Health::Fails));
+    // An answer that is not a good one: the service serves somebody something, and nothing is restarted for it ([R8]).
+    let degraded_answer = |service: &&&ServiceStatus| match service.health {
+        Some(Health::Slow | Health::Refuses | Health::BadCertificate | Health::Violates) => true,
+        Some(Health::Answers | Health::Unknown | Health::Excused | Health::Fails) | None => false,
+    };
+    let words = wanted.iter().filter(degraded_answer).map(|service| {
+        let finding = service.finding.as_deref().unwrap_or_default();
+        format!("{} {finding}", service.name)
+    });
+    let worse = words.reduce(|all, one| format!("{all}; {one}"));
     let previous_configuration = names(&|service| service.reason.contains("runs the previous configuration"));
     let stop_failed = names(&|service| service.reason.contains("could not be stopped"));
     let degraded = if !stop_failed.is_empty() {
@@ -66,6 +77,10 @@ pub fn conditions(instance: &Instance, facets: &Facets, previous: &[Condition], 
         (Truth::True, "NotWatched", "the watcher is disabled: nobody watches".to_owned())
     } else if !optional.is_empty() {
         (Truth::True, "NonRequiredDown", format!("not ready and not required: {optional}"))
+    } else if !hanging.is_empty() {
+        (Truth::True, "ServicesHang", format!("not answering: {hanging}"))
+    } else if let Some(words) = worse {
+        (Truth::True, "ProbesComplain", words)
     } else if let Some(first) = facets.complaints.first() {
         (Truth::True, "AgentComplains", first.clone())
     } else {

@@ -13,6 +13,8 @@ pub use conditions::{Facets, conditions};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::model::Health;
+
 /// The `MessagingServer` object as far as an agent tells it: what `mailward status -o json` prints.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -119,6 +121,22 @@ pub struct Instance {
     pub observed_generation: i64,
     /// Every service of the document and every removed one that still runs, in start order.
     pub services: Vec<ServiceStatus>,
+    /// The registered store clients.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub clients: Vec<ClientStatus>,
+    /// What a person had best do; empty where nothing is to be done.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub advice: String,
+}
+
+/// A registered store client.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClientStatus {
+    /// What it calls itself.
+    pub name: String,
+    /// Its process.
+    pub pid: i32,
 }
 
 /// What is told of one service.
@@ -145,6 +163,12 @@ pub struct ServiceStatus {
     pub restarts_in_window: u32,
     /// Why it is as it is, in one sentence.
     pub reason: String,
+    /// What its last round of probes said; absent until one did. Ready is false while it hangs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// The same in words, where it is more than that it answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finding: Option<String>,
     /// Whether nothing more will be done about it until something changes or a person acts. Whoever waits for it need
     /// wait no longer.
     pub settled: bool,

@@ -1,4 +1,4 @@
-//! What a child is to be, and what became of it: data for the one clone in `sys.rs`.
+//! What a child is to be, and what became of it: data for the one clone in `sys/child.rs`.
 
 use std::ffi::CString;
 
@@ -22,6 +22,15 @@ pub(super) struct Limit {
     pub(super) value: u64,
 }
 
+/// The way into a cgroup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entrance {
+    /// Its folder, for a child that is born in it (`CLONE_INTO_CGROUP`).
+    pub(super) directory: CString,
+    /// Its `cgroup.procs`, for a child that moves in.
+    pub(super) procs: CString,
+}
+
 /// Everything the child does between clone and exec, prepared by the parent: it must not allocate, because it runs in
 /// the parent's memory.
 #[derive(Debug)]
@@ -36,8 +45,8 @@ pub(super) struct Birth {
     pub(super) directory: CString,
     /// FIFO that becomes standard output and error.
     pub(super) output: CString,
-    /// `cgroup.procs` of the cgroup to join.
-    pub(super) cgroup: Option<CString>,
+    /// The cgroup to be born in.
+    pub(super) cgroup: Option<Entrance>,
     /// Ids to take; none keeps the agent's.
     pub(super) ids: Option<Ids>,
     /// Limits to set.

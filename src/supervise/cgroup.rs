@@ -9,6 +9,8 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::birth::Entrance;
+
 /// Where the cgroups of this instance's services are.
 #[derive(Debug)]
 pub(super) struct Domain {
@@ -37,11 +39,12 @@ impl Domain {
         self.base.join(name)
     }
 
-    /// The file through which a process joins the service's cgroup, which exists after this.
-    pub(super) fn entrance(&self, name: &str) -> Result<CString, String> {
+    /// The way into the service's cgroup, which exists after this.
+    pub(super) fn entrance(&self, name: &str) -> Result<Entrance, String> {
         let directory = self.directory(name);
         make(&directory)?;
-        CString::new(directory.join("cgroup.procs").as_os_str().as_bytes()).map_err(|e| e.to_string())
+        let text = |path: &Path| CString::new(path.as_os_str().as_bytes()).map_err(|e| e.to_string());
+        Ok(Entrance { directory: text(&directory)?, procs: text(&directory.join("cgroup.procs"))? })
     }
 
     /// Whether anything lives in it; a cgroup that is not there holds nothing. A zombie does not count as living.

@@ -319,6 +319,14 @@ impl Host {
         self.timer.after(STALL, Due::Stall);
     }
 
+    /// Ends the looks for a stuck spawner once nothing waits.
+    pub(super) fn expect_nothing(&mut self) {
+        if self.stalled_at.is_some() && !self.spawner.stalled() {
+            self.stalled_at = None;
+            self.timer.cancel(Due::Stall);
+        }
+    }
+
     /// Begins to look for a stuck spawner, unless that goes on.
     pub(super) fn expect_answer(&mut self) {
         if self.stalled_at.is_none() && self.spawner.stalled() {

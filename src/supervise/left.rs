@@ -198,6 +198,11 @@ impl Host {
         service.run = Run::Absent;
         service.watch = None;
         self.unwatch_cgroup(slot);
+        let service = self.service(slot);
+        if let Some(domain) = self.domain.as_ref().filter(|_| service.in_cgroup && service.killed) {
+            // Nothing can be born any more where `cgroup.kill` was used, only move in, which is slow.
+            domain.remove(&service.name);
+        }
         self.last_words(slot);
         self.see(slot, Seen::Emptied { incarnation });
     }

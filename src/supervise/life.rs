@@ -1,12 +1,11 @@
 //! From spawn to the last process gone.
 
-use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, WaitIdStatus};
 
-use super::birth::Born;
+use super::birth::{Born, Entrance};
 use super::capture::Capture;
 use super::host::{Host, Source};
 use super::notify::Mailbox;
@@ -126,10 +125,10 @@ impl Host {
     }
 
     /// The service's cgroup, or none with a complaint.
-    fn entrance(&mut self, slot: u32) -> Option<CString> {
+    fn entrance(&mut self, slot: u32) -> Option<Entrance> {
         let domain = self.domain.as_ref()?;
         match domain.entrance(&self.service(slot).name) {
-            Ok(path) => Some(path),
+            Ok(entrance) => Some(entrance),
             Err(why) => {
                 self.complaints.say(format!("a service runs without a cgroup of its own: {why}"));
                 None
@@ -182,6 +181,7 @@ impl Host {
             let at = u32::try_from(ticket & !ERRAND).unwrap_or(u32::MAX);
             if ticket & ERRAND == 0 { self.spawned(at, result) } else { self.errand_spawned(at, result) }
         }
+        self.expect_nothing();
     }
 
     fn spawned(&mut self, slot: u32, result: Result<Newborn, String>) {

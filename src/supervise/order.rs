@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::account::Account;
-use super::birth::{Birth, Limit};
+use super::birth::{Birth, Entrance, Limit};
 use super::proc::MARKER;
 use crate::desired::{Launch, Limits};
 
@@ -46,8 +46,8 @@ pub(super) struct Purpose<'a> {
     pub(super) main: Option<i32>,
     /// FIFO for output.
     pub(super) output: &'a Path,
-    /// `cgroup.procs` to join.
-    pub(super) cgroup: Option<CString>,
+    /// The cgroup to be in.
+    pub(super) cgroup: Option<Entrance>,
     /// Whether the agent is protected from the out-of-memory killer.
     pub(super) forgive_oom: bool,
 }

@@ -1,7 +1,7 @@
 //! Moments at which something is to be done, on one timerfd.
 //!
-//! `CLOCK_BOOTTIME`, as every deadline of the agent. A moment is never cancelled: whoever asked for it looks, when it
-//! comes, whether it still matters, which keeps cancelling free.
+//! `CLOCK_BOOTTIME`, as every deadline of the agent. Whoever asked for a moment looks, when it comes, whether it still
+//! matters; only one that would wake an idle agent for nothing is taken back.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -57,6 +57,11 @@ impl Timer {
     /// Asks for a moment from now.
     pub(super) fn after(&mut self, wait: Duration, due: Due) {
         self.moments.push(Reverse((now().plus(wait), due)));
+    }
+
+    /// Takes back every moment for this.
+    pub(super) fn cancel(&mut self, due: Due) {
+        self.moments.retain(|Reverse((_, what))| *what != due);
     }
 
     /// Everything that is due now.

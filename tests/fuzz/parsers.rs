@@ -76,7 +76,7 @@ pub fn protocol(bytes: &[u8]) {
     assert!(sent.len() <= TOTAL_LIMIT);
     match verdict.expect("a peer that closes is judged") {
         Verdict::Alive => {}
-        Verdict::Refused(words) | Verdict::Violation(words) => {
+        Verdict::Refused(words) | Verdict::Violation(words) | Verdict::Closed(words) => {
             assert!(words.len() < 2 * 1024 && words.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{words:?}");
         }
     }

@@ -2,9 +2,12 @@
 #![cfg(feature = "agent")]
 
 mod agent;
+mod asking;
 mod command_line;
 mod debian_parts;
+mod processes;
 mod readiness;
+mod real_mail;
 mod running;
 mod sources;
 mod standin;

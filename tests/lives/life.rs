@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use mailward::desired::OnGiveUp;
 use mailward::engine::{Accepted, Engine, Order, Record, Verb, Whom};
-use mailward::model::{Boot, Exit, Fingerprint, Life as Number, Name, Now, Wall};
+use mailward::model::{Boot, Exit, Fingerprint, Heard, Life as Number, Name, Now, Pressure, Wall};
 use mailward::plan::{ClientSeen, Reason, plan};
-use mailward::sim::{Behaviour, Host};
+use mailward::sim::{Behaviour, Host, Way};
 
 use super::random::{Draft, NAMES, Random};
 use super::watch::Watch;
@@ -20,6 +20,7 @@ pub struct Totals {
     charged: u64,
     gave_up: u64,
     group_restarts: u64,
+    hangs: u64,
     kills: u64,
     turns: u64,
     handovers: u64,
@@ -33,6 +34,7 @@ impl Totals {
         self.charged += other.charged;
         self.gave_up += other.gave_up;
         self.group_restarts += other.group_restarts;
+        self.hangs += other.hangs;
         self.kills += other.kills;
         self.turns += other.turns;
         self.handovers += other.handovers;
@@ -41,8 +43,9 @@ impl Totals {
     }
 
     pub fn is_eventful(&self) -> bool {
-        let Self { spawns, charged, gave_up, group_restarts, kills, turns, handovers, client_restarts, frozen } = self;
-        [spawns, charged, gave_up, group_restarts, kills, turns, handovers, client_restarts, frozen]
+        let Self { spawns, charged, gave_up, group_restarts, hangs, kills, turns, handovers, client_restarts, frozen } =
+            self;
+        [spawns, charged, gave_up, group_restarts, hangs, kills, turns, handovers, client_restarts, frozen]
             .iter()
             .all(|n| **n > 0)
     }
@@ -50,10 +53,11 @@ impl Totals {
 
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { spawns, charged, gave_up, group_restarts, kills, turns, handovers, client_restarts, frozen } = self;
+        let Self { spawns, charged, gave_up, group_restarts, hangs, kills, turns, handovers, client_restarts, frozen } =
+            self;
         write!(
             f,
-            "{turns} turns, {spawns} starts, {charged} restarts charged, {gave_up} give-ups, {group_restarts} group restarts, {client_restarts} of them for store clients, {frozen} frozen clients, {handovers} hand-overs, {kills} kills of the agent"
+            "{turns} turns, {spawns} starts, {charged} restarts charged, {gave_up} give-ups, {group_restarts} group restarts, {client_restarts} of them for store clients, {hangs} hangs, {frozen} frozen clients, {handovers} hand-overs, {kills} kills of the agent"
         )
     }
 }
@@ -114,8 +118,19 @@ impl Life {
         }
         self.faults = false;
         self.quiet()?;
-        let Watch { spawns, charged, gave_up, group_restarts, handovers, client_restarts, frozen, .. } = self.watch;
-        Ok(Totals { spawns, charged, gave_up, group_restarts, handovers, client_restarts, frozen, ..self.totals })
+        let Watch { spawns, charged, gave_up, group_restarts, hangs, handovers, client_restarts, frozen, .. } =
+            self.watch;
+        Ok(Totals {
+            spawns,
+            charged,
+            gave_up,
+            group_restarts,
+            hangs,
+            handovers,
+            client_restarts,
+            frozen,
+            ..self.totals
+        })
     }
 
     fn begin(&mut self) {
@@ -249,8 +264,8 @@ impl Life {
     /// One fault, order or edit.
     fn happen(&mut self) {
         let service = self.service();
-        match self.random.below(26) {
-            22..=25 => self.client(),
+        match self.random.below(34) {
+            30..=33 => self.client(),
             0..=5 => {
                 let exit = *self.random.pick(&[Exit::Code(0), Exit::Code(1), Exit::Signal(9), Exit::Signal(11)]);
                 self.say(|| format!("{service} is hit: {exit}"));
@@ -274,6 +289,7 @@ impl Life {
                 let content = Fingerprint(self.random.below(5) + 1);
                 self.host.write_files(self.now.boot, &service, content);
             }
+            21..=28 => self.probe(&service),
             20 => self.now.wall = Wall(self.now.wall.0 - 3_600_000 + self.random.below(7_200_000).cast_signed()),
             _ => self.reboot(),
         }
@@ -303,6 +319,50 @@ impl Life {
                 self.host.client_ends(&name, Exit::Code(0));
             }
             said => drop(self.host.client_says(self.now.boot, &name, said)),
+        }
+    }
+
+    /// A round of probes, or something that a probe meets.
+    fn probe(&mut self, service: &Name) {
+        let soon = |heard| Way { after: Duration::from_millis(10), heard };
+        let words = || Name::from("words");
+        let boot = self.now.boot;
+        match self.random.below(12) {
+            0..=2 => {
+                let heard = match self.random.below(7) {
+                    0..=2 => Heard::Silent,
+                    3 => Heard::NotListening(words()),
+                    4 => Heard::ClosedEarly(words()),
+                    5 => Heard::Refused(words()),
+                    _ => Heard::Unknown(words()),
+                };
+                self.say(|| format!("{service} answers from now on: {heard:?}"));
+                self.host.listens(service, None, soon(heard));
+                for _ in 0..self.random.below(5) {
+                    if let Some(engine) = &self.engine {
+                        self.host.round(boot, engine, &[]);
+                    }
+                }
+            }
+            3 => self.host.listens(service, None, soon(Heard::Served)),
+            4 => {
+                let share = self.random.below(101) as u8;
+                let whom = self.random.chance(50).then(|| service.clone());
+                self.host.strain(whom.as_ref(), Pressure { io: share, ..Pressure::default() });
+            }
+            5 => self.host.prober_late(Duration::from_secs(self.random.below(12))),
+            6 => {
+                let up = self.random.chance(50);
+                self.host.external(&Name::from("ldap"), up);
+            }
+            7 => self.host.watchdog_missed(boot, service),
+            8 => self.host.stressed(boot, service, Duration::MAX),
+            _ => {
+                let Some(engine) = &self.engine else { return };
+                let names = if self.random.chance(50) { vec![service.clone()] } else { Vec::new() };
+                self.say(|| format!("a round of {names:?}"));
+                self.host.round(boot, engine, &names);
+            }
         }
     }
 
@@ -388,6 +448,21 @@ impl Life {
         self.begin();
     }
 
+    /// Everything answers again, which a round finds: then nothing hangs any more.
+    fn heal(&mut self) -> Result<(), String> {
+        for name in NAMES {
+            self.host.listens(&Arc::from(name), None, Way { after: Duration::from_millis(10), heard: Heard::Served });
+        }
+        let Some(engine) = &self.engine else { return Ok(()) };
+        self.host.round(self.now.boot, engine, &[]);
+        self.run_until(self.now.boot.plus(Duration::from_secs(1)))?;
+        let Some(engine) = &self.engine else { return Ok(()) };
+        // What is not wanted and only runs because everything is suspended is not asked, and so does not answer.
+        let asked = !engine.desired().suspended;
+        let hung = engine.desired().indices().find(|ix| asked && engine.verdict(*ix).reason == Reason::Hangs);
+        hung.map_or(Ok(()), |ix| Err(format!("{} answers and hangs", engine.desired().service(ix).name)))
+    }
+
     /// When faults end, everything is as wanted or says why not; then nothing is done any more ([10], [9]).
     fn quiet(&mut self) -> Result<(), String> {
         for client in ["mboxutil", "reconstruct"] {
@@ -401,7 +476,9 @@ impl Life {
         if self.engine.is_none() {
             self.begin();
         }
-        self.run_until(self.now.boot.plus(Duration::from_secs(4_000)))?;
+        self.run_until(self.now.boot.plus(Duration::from_secs(2_000)))?;
+        self.heal()?;
+        self.run_until(self.now.boot.plus(Duration::from_secs(2_000)))?;
         let now = self.now;
         let engine = self.engine.as_mut().ok_or("the agent is gone")?;
         for ix in engine.desired().indices() {
@@ -413,6 +490,8 @@ impl Life {
                 Reason::Down(down) if down.stops() => !self.host.exists(name),
                 Reason::Down(_)
                 | Reason::Suspended
+                | Reason::Hangs
+                | Reason::LeftAlive(_)
                 | Reason::AutorestartOff
                 | Reason::NotWatched
                 | Reason::Overdue

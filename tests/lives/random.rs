@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mailward::desired::{
-    Autorestart, Desired, Group, GroupIx, Ix, Launch, OnGiveUp, Service, StartOrder, Wanted, topological,
+    Autorestart, Desired, Group, GroupIx, Ix, Launch, OnGiveUp, OnHang, Probing, Service, StartOrder, Wanted,
+    topological,
 };
 use mailward::model::{Fingerprint, Name};
 
@@ -66,6 +67,7 @@ pub struct DraftService {
     pub start_timeout: u64,
     pub stop_timeout: u64,
     pub required: bool,
+    pub probing: Probing,
 }
 
 impl Draft {
@@ -168,6 +170,7 @@ impl Draft {
                 lead: lead.map(ix),
                 members: members.into_iter().map(ix).collect(),
             }],
+            externals: Vec::new(),
             topological: order.into_iter().map(ix).collect(),
         }
     }
@@ -200,6 +203,7 @@ impl DraftService {
             start_timeout: 5_000 + random.below(60_000),
             stop_timeout: 1_000 + random.below(30_000),
             required: random.chance(80),
+            probing: probing(random, at),
         }
     }
 
@@ -221,7 +225,26 @@ impl DraftService {
             launch_print,
             declaration: launch_print.and(&self.note.to_le_bytes()),
             required: self.required,
+            probing: self.probing.clone(),
             launch: Arc::new(Launch::default()),
         }
+    }
+}
+
+/// How a service is probed: by threshold, and now and then for another one's sake.
+fn probing(random: &mut Random, at: usize) -> Probing {
+    let on_hang = match random.below(8) {
+        0 => OnHang::Report,
+        1 if at > 0 => OnHang::RestartService(Arc::from(NAMES[random.below(at as u64) as usize])),
+        _ => OnHang::Restart,
+    };
+    Probing {
+        enabled: true,
+        failures: 1 + random.below(3) as u32,
+        pressure: 60,
+        on_hang,
+        needs: if random.chance(20) { vec![Arc::from("ldap")] } else { Vec::new() },
+        ready_answers: random.chance(60),
+        ..Probing::NONE
     }
 }

@@ -30,6 +30,7 @@ pub struct Watch {
     pub frozen: u64,
     /// When each client was last heard of, and how often it said it would be; none where nobody waits for it.
     heard: BTreeMap<Identity, Option<(Boot, Duration)>>,
+    pub hangs: u64,
 }
 
 impl Watch {
@@ -208,6 +209,10 @@ impl Watch {
         let budget = policy.max_restarts as usize;
         let charged: Vec<String> = match (&happening.what, &happening.service) {
             (Happened::RestartsAlone { .. } | Happened::Retried, Some(name)) => vec![name.to_string()],
+            (Happened::Hangs { .. }, _) => {
+                self.hangs += 1;
+                Vec::new()
+            }
             (Happened::GroupRestarts { failed, client, .. }, _) => {
                 self.group_restarts += 1;
                 self.client_restarts += u64::from(client.is_some());

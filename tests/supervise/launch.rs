@@ -136,7 +136,8 @@ fn a_frozen_cgroup_holds_up_only_its_own_service_and_can_be_killed() {
     let below = cgroup.lines().find_map(|l| l.strip_prefix("0::/")).unwrap().to_owned();
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
     let mount = mounts.lines().find(|l| l.contains(" - cgroup2 ")).unwrap().split(' ').nth(4).unwrap().to_owned();
-    stage.kill("ice", &launch, 1);
+    rustix::process::kill_process(rustix::process::Pid::from_raw(identity.pid).unwrap(), rustix::process::Signal::KILL)
+        .unwrap();
     stage.empty("ice");
     let freeze = format!("{mount}/{below}/cgroup.freeze");
     fs::write(&freeze, "1").unwrap();
@@ -148,5 +149,21 @@ fn a_frozen_cgroup_holds_up_only_its_own_service_and_can_be_killed() {
         use mailward::plan::Seen;
         matches!(seen, Seen::Emptied { .. } | Seen::SpawnFailed { .. }).then_some(())
     });
-    fs::write(&freeze, "0").unwrap();
+    assert!(!fs::exists(&freeze).unwrap(), "it went with its cgroup");
+}
+
+#[test]
+fn what_is_started_after_a_kill_of_its_whole_cgroup_lives() {
+    let mut stage = Stage::new(true);
+    let launch = sh("exec sleep 1000");
+    for life in 1..4 {
+        stage.start("phoenix", &launch, life);
+        stage.kill("phoenix", &launch, life);
+        assert_eq!(stage.exit("phoenix"), Exit::Signal(9));
+        stage.empty("phoenix");
+    }
+    // Moved in or born there: it says who it is, and that it is in no other cgroup than its own.
+    let identity = stage.start("phoenix", &launch, 4);
+    let cgroup = fs::read_to_string(format!("/proc/{}/cgroup", identity.pid)).unwrap();
+    assert!(cgroup.lines().any(|line| line.starts_with("0::") && line.ends_with("/phoenix")), "{cgroup}");
 }

@@ -40,6 +40,12 @@ pub(crate) async fn start(agent: &Agent, said: &StartMsg) -> Result<u8, Failure>
         }
         Err(error) => return Err(error.into()),
     };
+    if !launched {
+        let reported = client.status().await?;
+        for instance in reported.status.instances.iter().filter(|instance| !instance.advice.is_empty()) {
+            say(&format!("start-msg: {}", instance.advice));
+        }
+    }
     let services = match meant.services {
         Services::All => None,
         Services::These(names) if names.is_empty() => {

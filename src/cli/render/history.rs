@@ -4,6 +4,7 @@ use super::table::Table;
 use super::{Style, Tone};
 use crate::agent::Told;
 use crate::engine::{ClientNews, Happened};
+use crate::model::Diagnosis;
 
 /// A line a happening, oldest first.
 pub(crate) fn history(events: &[Told], style: Style) -> String {
@@ -21,10 +22,12 @@ pub(crate) fn history(events: &[Told], style: Style) -> String {
 
 fn tone(event: &Happened) -> Tone {
     match event {
-        Happened::Ready { .. } | Happened::Reloaded => Tone::Good,
+        Happened::Ready { .. } | Happened::Reloaded | Happened::Probed { diagnosis: Diagnosis::Answers } => Tone::Good,
         Happened::Crashed { .. }
         | Happened::NotSpawned { .. }
         | Happened::NotReadyInTime
+        | Happened::Hangs { .. }
+        | Happened::LeftHanging { .. }
         | Happened::GaveUp { .. }
         | Happened::OnlyReported { .. }
         | Happened::ClientsGaveUp { .. }
@@ -35,7 +38,9 @@ fn tone(event: &Happened) -> Tone {
             ClientNews::LostItsLine | ClientNews::Stressed | ClientNews::EndedUnheard { .. } => Tone::Warning,
             ClientNews::Registered | ClientNews::SaidGoodbye => Tone::Usual,
         },
-        Happened::RestartsAlone { .. }
+        Happened::Probed { .. }
+        | Happened::Stressed
+        | Happened::RestartsAlone { .. }
         | Happened::GroupRestarts { .. }
         | Happened::Retried
         | Happened::Killed { .. }

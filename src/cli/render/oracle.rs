@@ -84,6 +84,10 @@ impl Starting {
             | Happened::Crashed { .. }
             | Happened::NotReadyInTime
             | Happened::Adopted { .. }
+            | Happened::Probed { .. }
+            | Happened::Stressed
+            | Happened::Hangs { .. }
+            | Happened::LeftHanging { .. }
             | Happened::RestartsAlone { .. }
             | Happened::GroupRestarts { .. }
             | Happened::GaveUp { .. }
@@ -237,6 +241,10 @@ impl Stopping {
             | Happened::Crashed { .. }
             | Happened::NotSpawned { .. }
             | Happened::NotReadyInTime
+            | Happened::Probed { .. }
+            | Happened::Stressed
+            | Happened::Hangs { .. }
+            | Happened::LeftHanging { .. }
             | Happened::RestartsAlone { .. }
             | Happened::GroupRestarts { .. }
             | Happened::GaveUp { .. }

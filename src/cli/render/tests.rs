@@ -68,7 +68,7 @@ fn reported() -> Reported {
         },
     ];
     let instance =
-        Instance { name: "mx1".into(), agent_pid: 42, agent_version: "0.1.0".into(), observed_generation: 3, services };
+        Instance { name: "mx1".into(), agent_pid: 42, agent_version: "0.1.0".into(), observed_generation: 3, services, ..Instance::default() }
     let conditions = vec![
         condition("Ready", Truth::False, "ServicesNotReady", "not ready: imap, http"),
         condition("ConfigValid", Truth::False, "Refused", "mw.yaml:3:1: error: bad"),

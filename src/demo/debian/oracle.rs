@@ -41,10 +41,7 @@ pub fn oracle_of_debian_parts(root: &Path, program: &Path, ports: OraclePorts) -
 
     let [store, imap, pop] = instances.map(|part| dovecot_service(&folder, part));
     let services = vec![
-        store
-            .field("readiness", "{type: Probe}")
-            .field("pidFile", folder.text("run/store/master.pid"))
-            .listen(Listen::Socket(lmtp.into(), "Lmtp")),
+        store.field("readiness", "{type: Probe}").listen(Listen::Socket(lmtp.into(), "Lmtp")),
         ServiceText::new("purge", [""; 0]).field("enabled", "false"),
         imap.listen(Listen::Port(ports.imap, "Imap")),
         pop.listen(Listen::Port(ports.pop, "Pop3")),
@@ -70,8 +67,10 @@ pub fn oracle_of_debian_parts(root: &Path, program: &Path, ports: OraclePorts) -
 pub(super) fn dovecot_service(folder: &Folder, part: dovecot::Part) -> ServiceText {
     let file = part.file(folder);
     ServiceText::new(part.name(), ["/usr/sbin/dovecot", "-F", "-c", &file])
+        .field("pidFile", folder.text(&format!("run/{}/master.pid", part.name())))
         .field("reload", format!("{{command: {}}}", list(&["/usr/bin/doveadm", "-c", &file, "reload"])))
         .field("check", format!("{{command: {}}}", list(&["/usr/bin/doveconf", "-n", "-c", &file])))
+        .field("watchFiles", list(&[&file]))
 }
 
 /// A Postfix instance as a service of the name of its part.
@@ -81,6 +80,7 @@ pub(super) fn postfix_service(folder: &Folder, part: &postfix::Part) -> ServiceT
     ServiceText::new(part.name, ["/usr/sbin/postfix", "-c", &etc, "start-fg"])
         .field("reload", verb("reload"))
         .field("check", verb("check"))
+        .field("watchFiles", list(&["main.cf", "master.cf"].map(|file| format!("{etc}/{file}"))))
 }
 
 /// nginx as a service of this name.
@@ -91,5 +91,6 @@ pub(super) fn nginx_service(folder: &Folder, name: &str, port: u16) -> ServiceTe
         .field("stopSignal", "QUIT")
         .field("reload", "{signal: HUP}")
         .field("check", format!("{{command: {}}}", list(&["/usr/sbin/nginx", "-e", "stderr", "-t", "-c", &file])))
+        .field("watchFiles", list(&[&file]))
         .listen(Listen::Port(port, "Http"))
 }

@@ -82,6 +82,28 @@ fn standby_later(all: &Effective<'_>, found: &mut Findings) {
     }
 }
 
+/// How a hang is noticed.
+struct Rounds {
+    gap: Duration,
+    threshold: u32,
+    whose: &'static str,
+}
+
+/// The service whose hang is noticed last: rounds come by msprobe, or by a period of its own where that is shorter.
+fn slowest_rounds(all: &Effective<'_>, msprobe: Option<Duration>) -> Option<Rounds> {
+    let of_msprobe = |threshold| msprobe.map(|gap| Rounds { gap, threshold, whose: "msprobe rounds" });
+    let probed = all.services.iter().map(|merged| all.probing(&merged.service)).filter(|probing| probing.enabled);
+    let slowest = probed
+        .filter_map(|probing| match probing.period {
+            Some(gap) if msprobe.is_none_or(|msprobe| gap < msprobe) => {
+                Some(Rounds { gap, threshold: probing.failures, whose: "rounds of a service's own period" })
+            }
+            Some(_) | None => of_msprobe(probing.failures),
+        })
+        .max_by_key(|rounds| rounds.gap.saturating_mul(rounds.threshold));
+    slowest.or_else(|| of_msprobe(all.failure_threshold()))
+}
+
 /// [R13]: whenever the document sets either. The profile's own values are equal and pass in silence.
 fn window_and_gap(all: &Effective<'_>, found: &mut Findings) {
     let spec = all.spec;
@@ -95,11 +117,8 @@ fn window_and_gap(all: &Effective<'_>, found: &mut Findings) {
     if !(window_set || task_at.is_some() || threshold_set) {
         return;
     }
-    let Some(gap) = all.msprobe().and_then(|task| crontab_of(all, task).ok()).and_then(|crontab| crontab.longest_gap())
-    else {
-        return;
-    };
-    let threshold = all.failure_threshold();
+    let msprobe = all.msprobe().and_then(|task| crontab_of(all, task).ok()).and_then(|crontab| crontab.longest_gap());
+    let Some(Rounds { gap, threshold, whose }) = slowest_rounds(all, msprobe) else { return };
     let needed = gap.saturating_mul(threshold);
     if all.window() > needed {
         return;
@@ -114,7 +133,7 @@ fn window_and_gap(all: &Effective<'_>, found: &mut Findings) {
     found.add(
         path,
         format!(
-            "the restart window ({}) is not longer than the longest gap between two msprobe rounds ({}) x failureThreshold ({threshold}): \
+            "the restart window ({}) is not longer than the longest gap between two {whose} ({}) x failureThreshold ({threshold}): \
              hangs further apart than the window are never counted together",
             Interval(all.window()),
             Interval(gap)

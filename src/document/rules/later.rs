@@ -5,9 +5,6 @@ use crate::document::tree::{Kind, Node};
 
 /// Where they are, and what does not happen yet. A path stands for everything below it.
 pub(in crate::document) const LATER: &[(&str, &str)] = &[
-    ("spec.probes", "services are probed until they are ready, not yet after that"),
-    ("spec.services[].probes", "services are probed until they are ready, not yet after that"),
-    ("spec.services[].onHang", "hangs are not noticed yet"),
     ("spec.schedule", "no task runs yet"),
     ("spec.timeZone", "no task runs yet"),
     ("spec.workload", "only the operator reads it"),

@@ -69,6 +69,17 @@ pub(super) const RULES: &[Rule] = &[
         check: needs_known,
     },
     Rule {
+        id: "external-known",
+        severity: Severity::Error,
+        path: "spec",
+        message: "the needs of a service are names of spec.external",
+        cel: Cel::Says(
+            "!has(self.services) || self.services.all(s, !has(s.needs) || s.needs.all(n, has(self.external) && \
+             self.external.exists(x, x.name == n)))",
+        ),
+        check: external_known,
+    },
+    Rule {
         id: "task-command",
         severity: Severity::Error,
         path: "spec.schedule[]",
@@ -117,6 +128,11 @@ fn names_unique(all: &Effective<'_>, found: &mut Findings) {
     let spec = all.spec;
     once("the service", own(all).map(|(path, service)| (format!("{path}.name"), &*service.name)).collect());
     let tasks = || spec.schedule.iter().enumerate().map(|(at, task)| (format!("spec.schedule[{at}]"), task));
+    let externals = spec.external.iter().enumerate();
+    once(
+        "the external dependency",
+        externals.map(|(at, external)| (format!("spec.external[{at}].name"), &*external.name)).collect(),
+    );
     once("the task", tasks().map(|(path, task)| (format!("{path}.name"), &*task.name)).collect());
     let environments = own(all)
         .map(|(path, service)| (path, service.environment.as_ref()))
@@ -273,6 +289,27 @@ fn needs_known(all: &Effective<'_>, found: &mut Findings) {
     for (task_at, task) in all.spec.schedule.iter().enumerate() {
         for (at, name) in task.needs.iter().flatten().enumerate() {
             unknown_service(all, format!("spec.schedule[{task_at}].needs[{at}]"), name, found);
+        }
+    }
+}
+
+fn external_known(all: &Effective<'_>, found: &mut Findings) {
+    for (path, service) in own(all) {
+        for (at, name) in service.needs.iter().flatten().enumerate() {
+            if all.spec.external.iter().any(|external| external.name == *name) {
+                continue;
+            }
+            let cure = match nearest(name, all.spec.external.iter().map(|external| &*external.name)) {
+                Some(near) => format!("write `{near}`"),
+                None if all.by_name.contains_key(&**name) => format!("write `dependsOn: [{name}]`: it is a service"),
+                None => format!("add `{name}` to `spec.external`, or remove it here"),
+            };
+            found.add(
+                format!("{path}.needs[{at}]"),
+                format!("there is nothing external named `{name}`"),
+                "a name of `spec.external`",
+                cure,
+            );
         }
     }
 }

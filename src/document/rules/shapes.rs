@@ -63,6 +63,22 @@ pub(super) const RULES: &[Rule] = &[
         cel: Cel::Says("(self.action == 'RestartService') == has(self.service)"),
         check: on_hang_service,
     },
+    Rule {
+        id: "watchdog-notify",
+        severity: Severity::Error,
+        path: "spec.services[]",
+        message: "a watchdog needs readiness Notify",
+        cel: Cel::Cannot("the profile may supply the readiness"),
+        check: watchdog_notify,
+    },
+    Rule {
+        id: "external-place",
+        severity: Severity::Error,
+        path: "spec.external[].listeners[]",
+        message: "a listener of something external has a port or a socket, and not both",
+        cel: Cel::Says("has(self.port) != has(self.socket)"),
+        check: external_place,
+    },
 ];
 
 fn readiness_pid_file(all: &Effective<'_>, found: &mut Findings) {
@@ -180,6 +196,36 @@ fn reload_way(all: &Effective<'_>, found: &mut Findings) {
                 "add `signal: HUP` or `command: [...]`",
             ),
             (Some(_), None) | (None, Some(_)) => {}
+        }
+    }
+}
+
+fn watchdog_notify(all: &Effective<'_>, found: &mut Findings) {
+    for merged in &all.services {
+        let (Some(at), service) = (merged.at, &merged.service) else { continue };
+        let notify = service.readiness.as_ref().is_some_and(|readiness| readiness.kind == ReadinessType::Notify);
+        if service.watchdog.is_some() && !notify {
+            found.add(
+                format!("spec.services[{at}].watchdog"),
+                format!("`{}` has no socket on which it could say that it lives", service.name),
+                "a watchdog beside readiness Notify",
+                "add `readiness: {type: Notify}`, or remove the watchdog",
+            );
+        }
+    }
+}
+
+fn external_place(all: &Effective<'_>, found: &mut Findings) {
+    for (external_at, external) in all.spec.external.iter().enumerate() {
+        for (at, listener) in external.listeners.iter().enumerate() {
+            if listener.port.is_some() == listener.socket.is_some() {
+                found.add(
+                    format!("spec.external[{external_at}].listeners[{at}]"),
+                    "this listener has not exactly one of port and socket",
+                    "one of the two",
+                    "write `port: 389` or `socket: /path`",
+                );
+            }
         }
     }
 }

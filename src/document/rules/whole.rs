@@ -98,7 +98,9 @@ fn durations(all: &Effective<'_>) -> Vec<(String, Interval)> {
         add("spec.autorestart.timeout".to_owned(), policy.timeout);
         add("spec.autorestart.retryAfter".to_owned(), policy.retry_after);
     }
-    if let Some(Probes { timeout, warning_threshold, period, failure_threshold: _ }) = &spec.probes {
+    if let Some(Probes { timeout, warning_threshold, period, failure_threshold: _, pressure_threshold: _ }) =
+        &spec.probes
+    {
         add("spec.probes.timeout".to_owned(), *timeout);
         add("spec.probes.warningThreshold".to_owned(), *warning_threshold);
         add("spec.probes.period".to_owned(), *period);
@@ -109,6 +111,7 @@ fn durations(all: &Effective<'_>) -> Vec<(String, Interval)> {
         add(path("stopTimeout"), service.stop_timeout);
         add(path("reload.timeout"), service.reload.as_ref().and_then(|reload| reload.timeout));
         add(path("check.timeout"), service.check.as_ref().and_then(|check| check.timeout));
+        add(path("watchdog"), service.watchdog);
         if let Some(ServiceProbes { timeout, warning_threshold, period, enabled: _, failure_threshold: _ }) =
             &service.probes
         {
@@ -116,6 +119,9 @@ fn durations(all: &Effective<'_>) -> Vec<(String, Interval)> {
             add(path("probes.warningThreshold"), *warning_threshold);
             add(path("probes.period"), *period);
         }
+    }
+    for (at, external) in spec.external.iter().enumerate() {
+        add(format!("spec.external[{at}].timeout"), external.timeout);
     }
     for (at, task) in spec.schedule.iter().enumerate() {
         add(format!("spec.schedule[{at}].timeout"), task.timeout);

@@ -11,7 +11,8 @@ mod text;
 
 pub use host::{AccessMode, DayRule, ResourceList, Resources, RetainPolicy, Storage, Task, Workload};
 pub use policy::{
-    Autorestart, Control, GiveUp, HighAvailability, HighAvailabilityMode, Logs, Manager, ManagerType, Probes, Watcher,
+    Autorestart, Control, External, GiveUp, HighAvailability, HighAvailabilityMode, Logs, Manager, ManagerType, Probes,
+    Watcher,
 };
 pub use quantity::{Interval, Quantity, Size};
 pub use service::{
@@ -161,6 +162,10 @@ pub struct Spec {
     /// How services are probed, where a service says nothing else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probes: Option<Probes>,
+    /// What is not ours and is probed because services need it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub external: Vec<External>,
     /// Where output goes and how logs are rotated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logs: Option<Logs>,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Interval, Label, Output, Size};
+use super::{Interval, Label, Listener, Output, ServiceName, Size};
 pub use crate::policy::cluster::ManagerType;
 
 /// What happens after a failure.
@@ -69,6 +69,25 @@ pub struct Probes {
     /// Time between two rounds. Default: none in the profile Oracle, where the task msprobe asks; `30s` elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period: Option<Interval>,
+    /// Pressure (PSI, percent of the last ten seconds) of the host or of a service's cgroup over which a silence is
+    /// excused, three rounds at most. Default: 60; 100 never excuses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub pressure_threshold: Option<u8>,
+}
+
+/// Something that is not ours and that services need, such as a directory server or a database.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct External {
+    /// Its name, for `needs` of a service; unique in the list.
+    pub name: ServiceName,
+    /// Where it is asked. It is down while one of them is silent.
+    #[schemars(length(min = 1, max = 8))]
+    pub listeners: Vec<Listener>,
+    /// Silence longer than this means that it is down. Default: what `spec.probes.timeout` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Interval>,
 }
 
 /// Where output goes and how logs are rotated.

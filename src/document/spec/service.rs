@@ -82,7 +82,15 @@ pub struct Service {
     /// Its own values beside `spec.probes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probes: Option<ServiceProbes>,
-    /// What a hang of it leads to.
+    /// Names of `spec.external` that it needs: while one of them is down, its own silence is excused. It starts without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "set"))]
+    pub needs: Option<Vec<ServiceName>>,
+    /// With readiness Notify: it sends `WATCHDOG=1` at least this often once it is ready; silence is a hang.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watchdog: Option<Interval>,
+    /// What a hang of it leads to. Default: Restart; in the profile Oracle, ens is only reported, and a service of its
+    /// own whose listeners speak nothing but SMTP or LMTP restarts the dispatcher.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_hang: Option<OnHang>,
     /// Held down until this is removed; survives a reboot. Default: false.

@@ -100,6 +100,8 @@ fn dovecot_leads_its_group_alone_and_postfix_does_not_wait_for_it() {
     let dovecot = service(&desired, "dovecot");
     assert_eq!(dovecot.launch.command, ["dovecot", "-F"], "a bare name is looked up in PATH when it is started");
     assert!(dovecot.has_check && dovecot.has_reload);
+    // What died as a child of nobody's is a zombie for a while, and Dovecot does not start beside it.
+    assert_eq!(dovecot.launch.pid_file.as_deref(), Some("/run/dovecot/master.pid"));
     assert_eq!(dovecot.launch.listeners.len(), 3);
     for name in ["rspamd", "nginx"] {
         assert_eq!(service(&desired, name).wanted, Wanted::Disabled);

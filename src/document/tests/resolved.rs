@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{desired, good, service};
-use crate::desired::{Desired, OnGiveUp, Readiness, Reload, Signal, Wanted};
+use crate::desired::{Desired, OnGiveUp, OnHang, Readiness, Reload, Signal, Wanted};
 use crate::document::{resolve, settings};
 
 fn names(desired: &Desired) -> Vec<&str> {
@@ -179,4 +179,49 @@ fn resolving_twice_gives_the_same() {
     let document = good("profile: Oracle");
     assert_eq!(resolve(&document, 7), resolve(&document, 7));
     assert_eq!(resolve(&document, 7).generation, 7);
+}
+
+#[test]
+fn r08_probes_are_what_the_service_says_then_the_document_then_the_profile() {
+    let spec = "profile: Oracle\nprobes: {timeout: 8s, failureThreshold: 2}\nservices:\n- {name: imap, probes: {timeout: 20s, warningThreshold: 1s}}\n- {name: pop, probes: {enabled: false}}";
+    let wanted = desired(spec);
+    let seconds = Duration::from_secs;
+    let of = |name: &str| service(&wanted, name).probing.clone();
+    assert_eq!((of("imap").timeout, of("imap").warning, of("imap").failures), (seconds(20), seconds(1), 2));
+    assert_eq!((of("http").timeout, of("http").warning, of("http").failures), (seconds(8), seconds(5), 2));
+    assert!(of("imap").enabled && !of("pop").enabled && !of("purge").enabled, "what has no listener is not asked");
+    assert_eq!((of("imap").period, of("imap").pressure), (None, 60), "msprobe asks in the Oracle profile");
+    let custom =
+        desired("profile: Custom\nservices:\n- {name: web, command: [/w], listeners: [{port: 1, protocol: Tcp}]}");
+    let web = service(&custom, "web").probing.clone();
+    assert_eq!((web.period, web.failures, web.timeout), (Some(seconds(30)), 3, seconds(10)));
+}
+
+#[test]
+fn r08_a_hang_restarts_the_dispatcher_for_mail_and_reports_ens() {
+    let lmtp = "- {name: lmtp, command: [/l], listeners: [{port: 24, protocol: Lmtp}]}";
+    let both =
+        "- {name: mmp, command: [/m], listeners: [{port: 143, protocol: Imap}, {port: 587, protocol: Submission}]}";
+    let oracle = desired(&format!("profile: Oracle\nservices:\n- {{name: ens, enabled: true}}\n{lmtp}\n{both}"));
+    let on_hang = |desired: &Desired, name: &str| service(desired, name).probing.on_hang.clone();
+    assert_eq!(on_hang(&oracle, "ens"), OnHang::Report);
+    assert_eq!(on_hang(&oracle, "lmtp"), OnHang::RestartService("dispatcher".into()));
+    assert_eq!(on_hang(&oracle, "mmp"), OnHang::Restart, "who carries more than mail is restarted itself");
+    assert_eq!(on_hang(&oracle, "dispatcher"), OnHang::Restart);
+    let custom = desired(&format!("profile: Custom\nservices:\n{lmtp}"));
+    assert_eq!(on_hang(&custom, "lmtp"), OnHang::Restart);
+    let said = "- {name: ens, enabled: true, onHang: {action: RestartService, service: imap}}";
+    let said = desired(&format!("profile: Oracle\nservices:\n{said}"));
+    assert_eq!(on_hang(&said, "ens"), OnHang::RestartService("imap".into()));
+}
+
+#[test]
+fn r08_what_a_service_needs_outside_is_known_by_name_and_asked_in_time() {
+    let external = "external:\n- {name: ldap, listeners: [{address: ldap.example.org, port: 389, protocol: Tcp}]}\n- {name: sql, timeout: 3s, listeners: [{socket: /run/sql, protocol: Tcp}]}";
+    let desired = desired(&format!(
+        "profile: Custom\nprobes: {{timeout: 7s}}\n{external}\nservices:\n- {{name: web, command: [/w], needs: [ldap]}}"
+    ));
+    let timeouts: Vec<Duration> = desired.externals.iter().map(|external| external.timeout).collect();
+    assert_eq!(timeouts, [Duration::from_secs(7), Duration::from_secs(3)]);
+    assert_eq!(service(&desired, "web").probing.needs, ["ldap".into()]);
 }

@@ -205,6 +205,7 @@ fn r19_a_renamed_service_is_a_removal_and_an_addition() {
     let status = house.until("lmtp runs alone", |status| status.is_ready("lmtp") && status.services().len() == 2);
     assert_eq!(status.pid("imap"), before.pid("imap"));
     assert_eq!(house.times("smtp Forgotten"), 1);
+    assert!(house.path("run/out/lmtp").exists() && !house.path("run/out/smtp").exists(), "nothing of it is kept");
 }
 
 #[test]

@@ -5,14 +5,16 @@ use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use mailward::model::Fingerprint;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::processes::{cgroup_of, everyone, family, members, remove_cgroup};
+pub(crate) use crate::processes::{is_alive, signal_to};
 use crate::running::{PATIENCE, eventually, program};
 
 /// `NAME`, then it waits. The book tells who began and who was asked to end, in order and by the services' own words.
@@ -48,6 +50,13 @@ pub(crate) struct Status(pub(crate) Value);
 impl House {
     /// With this document; nothing runs yet.
     pub(crate) fn new(spec: &str) -> Self {
+        let house = Self::empty();
+        house.declare(spec);
+        house
+    }
+
+    /// Without a document.
+    pub(crate) fn empty() -> Self {
         let folder = tempfile::Builder::new().prefix("mw").tempdir_in("/tmp").unwrap();
         // Services of other users must reach their scripts.
         fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
@@ -57,7 +66,6 @@ impl House {
             fs::create_dir(house.path(name)).unwrap();
         }
         fs::write(house.path("svc"), SERVICE).unwrap();
-        house.declare(spec);
         house
     }
 
@@ -90,7 +98,12 @@ impl House {
 
     /// Another document in the place of the old one, by a rename.
     pub(crate) fn declare(&self, spec: &str) {
-        self.put("conf/.new", &self.document(spec));
+        self.write_document(&self.document(spec));
+    }
+
+    /// The same, of a whole document.
+    pub(crate) fn write_document(&self, text: &str) {
+        self.put("conf/.new", text);
         fs::rename(self.path("conf/.new"), self.path("conf/mailward.yaml")).unwrap();
     }
 
@@ -314,38 +327,59 @@ impl House {
         said(command)
     }
 
+    /// How its agent names itself to its services and in the tree of cgroups.
+    fn instance(&self) -> String {
+        format!("{:016x}", Fingerprint::of(self.path("run").as_os_str().as_encoded_bytes()).0)
+    }
+
     /// Pids of everything of this house that lives, but not the agent that is our child.
     pub(crate) fn processes(&self) -> Vec<i32> {
-        let runtime = self.path("run");
-        let marker = format!("MAILWARD_SERVICE={:016x}/", Fingerprint::of(runtime.as_os_str().as_encoded_bytes()).0);
+        let marker = format!("MAILWARD_SERVICE={}/", self.instance());
         let folder = format!("{}/", self.folder.path().to_str().unwrap());
+        let cgroup = cgroup_of(&self.instance()).map(|folder| members(&folder)).unwrap_or_default();
         let own = |pid: &i32| {
             let has = |file: &str, text: &str| {
                 let bytes = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
                 String::from_utf8_lossy(&bytes).contains(text)
             };
             let is_agent = self.agent.as_ref().is_some_and(|agent| i64::from(agent.id()) == i64::from(*pid));
-            !is_agent && is_alive(*pid) && (has("environ", &marker) || has("cmdline", &folder))
+            // What a mail server's worker is called and which environment it has is its own affair; where it works is not.
+            let works_here = || fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(&folder));
+            let is_ours = cgroup.contains(pid)
+                || has("environ", &marker)
+                || has("environ", &folder)
+                || has("cmdline", &folder)
+                || works_here();
+            !is_agent && is_alive(*pid) && is_ours
         };
-        let all = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        all.filter(own).collect()
+        everyone().into_iter().filter(own).collect()
     }
 
+    /// Ends everything. The agent takes in every orphan of its services, so what descends from it is all there is.
     fn sweep(&mut self) {
+        let mut born = Vec::new();
         if let Some(mut agent) = self.agent.take() {
+            let pid = i32::try_from(agent.id()).unwrap();
+            // Stopped, it starts nothing more.
+            signal_to(pid, Signal::STOP);
+            born = family(pid);
             let _ = agent.kill();
             let _ = agent.wait();
         }
-        let until = Instant::now() + Duration::from_secs(5);
+        let until = Instant::now() + PATIENCE;
         loop {
             let left = self.processes();
-            if left.is_empty() || Instant::now() > until {
+            born.retain(|process| process.lives() && process.pid != std::process::id().cast_signed());
+            if (left.is_empty() && born.is_empty()) || Instant::now() > until {
                 break;
             }
-            for pid in left {
+            for pid in left.into_iter().chain(born.iter().map(|process| process.pid)) {
                 signal_to(pid, Signal::KILL);
             }
             std::thread::sleep(Duration::from_millis(2));
+        }
+        while let Some(cgroup) = cgroup_of(&self.instance()).filter(|_| Instant::now() < until) {
+            remove_cgroup(&cgroup);
         }
     }
 }
@@ -417,17 +451,6 @@ pub(crate) fn said(mut command: Command) -> Said {
     let Output { status, stdout, stderr } = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Said { code: status.code().unwrap_or(-1), out: text(stdout), err: text(stderr) }
-}
-
-/// A zombie is nobody.
-pub(crate) fn is_alive(pid: i32) -> bool {
-    let stat = fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
-}
-
-pub(crate) fn signal_to(pid: i32, signal: Signal) {
-    // It may be gone in the moment between.
-    let _ = kill_process(Pid::from_raw(pid).unwrap(), signal);
 }
 
 /// A port that was free a moment ago.

@@ -1,8 +1,10 @@
 //! The agent as people meet it: the real binary, real services, and nothing of the library in between.
 
 mod actor;
+mod clients;
 mod cluster;
-mod house;
+mod guard;
+pub(crate) mod house;
 
 mod command_line;
 mod control_socket;

@@ -7,6 +7,7 @@ use rustix::process::Signal;
 
 use super::failures::store_group;
 use super::house::{House, is_alive, services, signal_to};
+use crate::running::eventually;
 
 #[test]
 fn r05_a_killed_agent_adopts_what_runs_with_the_same_pids_and_starts_nothing_twice() {
@@ -23,6 +24,24 @@ fn r05_a_killed_agent_adopts_what_runs_with_the_same_pids_and_starts_nothing_twi
     signal_to(imap, Signal::KILL);
     house.again("imap", imap);
     assert_eq!(house.times("imap Crashed"), 1, "an adopted service is watched as any other");
+}
+
+#[test]
+fn r04_what_services_write_while_the_agent_is_away_by_order_is_in_their_log() {
+    // More than a pipe holds, so that it could not go on if nobody read.
+    let talks = "command: [/bin/sh, -c, 'until test -e $0/go; do sleep 0.02; done; seq 200000; echo > $0/said; \
+                 exec sleep 1000000', '{dir}']";
+    let mut house = House::started(&services(&[("imap", talks)]));
+    let before = house.all_ready();
+    assert_eq!(house.called("stop-msg", &["watcher"]).code, 0);
+    house.ended();
+    house.put("go", "");
+    eventually("it said everything", || house.path("said").exists().then_some(()));
+    house.start();
+    let status = house.all_ready();
+    assert_eq!(status.pids(), before.pids());
+    let log = house.read("data/log/imap");
+    assert!(log.lines().any(|line| line.ends_with("200000")), "{} bytes of log", log.len());
 }
 
 #[test]

@@ -1,0 +1,353 @@
+//! The child that shares the agent's memory until it executes its program.
+//!
+//! Everything between clone and exec is here: raw system calls on memory that the suspended parent keeps alive.
+
+use std::ffi::{CStr, CString, c_char, c_int, c_long, c_void};
+use std::os::fd::AsRawFd;
+use std::sync::atomic::AtomicI32;
+
+use crate::supervise::birth::{Birth, Born, Entrance, Limit, Stage, Stillborn};
+
+/// Memory for the child to run on until it executes. Never touched before use, so it costs a page or two.
+pub(in crate::supervise) struct Stack(Vec<u8>);
+
+impl Stack {
+    /// 32 KiB: ten times what [`child`] needs in an unoptimised build.
+    pub(in crate::supervise) fn new() -> Self {
+        Self(Vec::with_capacity(32 * 1024))
+    }
+
+    /// Its end, aligned to 16 as the ABIs demand.
+    fn top(&mut self) -> *mut u8 {
+        let end = self.0.as_mut_ptr().wrapping_add(self.0.capacity());
+        end.wrapping_sub(end as usize % 16)
+    }
+}
+
+/// What parent and child share: written by the child while the parent is suspended (`CLONE_VFORK`).
+struct Slate<'a> {
+    birth: &'a Birth,
+    argv: *const *const c_char,
+    envp: *const *const c_char,
+    stage: Stage,
+    errno: i32,
+    candidate: usize,
+    /// Whether the child came to its first instruction.
+    began: bool,
+    /// The cgroup that the child was not born in and has to move into.
+    move_into: Option<&'a Entrance>,
+    cgroup_errno: i32,
+    short_limits: u8,
+    top_descriptor: c_long,
+}
+
+fn pointers(strings: &[CString]) -> Vec<*const c_char> {
+    strings.iter().map(|s| s.as_ptr()).chain([std::ptr::null()]).collect()
+}
+
+/// Makes a child and returns once it runs its program, or has failed to.
+///
+/// `CLONE_VM | CLONE_VFORK` copies no page tables and `CLONE_FILES` no descriptor table, so the cost depends neither
+/// on the agent's memory nor on how many descriptors it has open. `announced` holds the child's pid from before its
+/// first instruction, so that whoever reaps orphans can tell it from one; the caller clears it.
+///
+/// The calling thread must have every signal blocked: a handler run by the child would run in the agent's memory.
+pub(in crate::supervise) fn spawn(birth: &Birth, stack: &mut Stack, announced: &AtomicI32) -> Result<Born, Stillborn> {
+    let (argv, envp) = (pointers(&birth.argv), pointers(&birth.envp));
+    let mut slate = Slate {
+        birth,
+        argv: argv.as_ptr(),
+        envp: envp.as_ptr(),
+        stage: Stage::Clone,
+        errno: 0,
+        candidate: 0,
+        began: false,
+        move_into: None,
+        cgroup_errno: 0,
+        short_limits: 0,
+        top_descriptor: rustix::process::getrlimit(rustix::process::Resource::Nofile)
+            .current
+            .and_then(|n| c_long::try_from(n).ok())
+            .unwrap_or(65_536)
+            .min(1 << 20),
+    };
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES | libc::CLONE_PARENT_SETTID;
+    let born_inside = birth.cgroup.as_ref().and_then(|cgroup| clone_into(cgroup, flags, &mut slate, stack, announced));
+    let pid = born_inside.unwrap_or_else(|| {
+        slate.move_into = birth.cgroup.as_ref();
+        // SAFETY: the stack is ours for the whole call, its top is inside or one past its allocation and aligned to 16
+        // as both ABIs demand; CLONE_VFORK suspends this thread until the child has left our memory, so `slate`, the
+        // arrays and the stack outlive every use; `announced` is a valid place for a pid.
+        unsafe {
+            let slate = (&raw mut slate).cast::<c_void>();
+            libc::clone(child, stack.top().cast(), flags | libc::SIGCHLD, slate, announced.as_ptr())
+        }
+    });
+    if pid < 0 {
+        let errno = std::io::Error::last_os_error().raw_os_error().unwrap_or(0);
+        return Err(Stillborn { stage: Stage::Clone, errno, candidate: 0 });
+    }
+    if slate.errno != 0 {
+        reap(pid);
+        return Err(Stillborn { stage: slate.stage, errno: slate.errno, candidate: slate.candidate });
+    }
+    let cgroup_errno = (slate.cgroup_errno != 0).then_some(slate.cgroup_errno);
+    Ok(Born { pid, cgroup_errno, short_limits: slate.short_limits })
+}
+
+/// Makes the child inside its cgroup; none where the kernel, a container's filter or this architecture's code cannot,
+/// and nothing was made then.
+///
+/// A process that moves into a cgroup waits for every processor to pass through the scheduler (the kernel's
+/// `cgroup_threadgroup_rwsem`, an RCU grace period): 10 to 30 ms on a quiet machine. One that is born there does not.
+#[cfg(target_arch = "x86_64")]
+fn clone_into(
+    cgroup: &Entrance,
+    flags: c_int,
+    slate: &mut Slate<'_>,
+    stack: &mut Stack,
+    announced: &AtomicI32,
+) -> Option<libc::pid_t> {
+    const INTO_CGROUP: u64 = 0x2_0000_0000; // CLONE_INTO_CGROUP of linux/sched.h, which fits no c_int
+    let folder = rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
+    let cgroup = rustix::fs::open(&*cgroup.directory, folder, rustix::fs::Mode::empty()).ok()?;
+    let number = |value: c_int| u64::from(value.unsigned_abs());
+    let top = stack.top();
+    let bottom = stack.0.as_mut_ptr();
+    // SAFETY: the structure is plain numbers, and zero means "not asked for" in each.
+    let mut args = unsafe { std::mem::zeroed::<libc::clone_args>() };
+    args.flags = number(flags) | INTO_CGROUP;
+    args.parent_tid = announced.as_ptr() as u64;
+    args.exit_signal = number(libc::SIGCHLD);
+    args.stack = bottom as u64;
+    args.stack_size = (top as u64).saturating_sub(bottom as u64);
+    args.cgroup = number(cgroup.as_raw_fd());
+    let pid: c_long;
+    // SAFETY: the kernel starts the child behind the system call with the same registers and the stack of `args`, which
+    // is aligned and ours; it calls `child`, which never returns. CLONE_VFORK suspends this thread until the child has
+    // left our memory, so everything it uses outlives it, and nothing is on the child's stack that this thread needs.
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            "test rax, rax",
+            "jnz 2f",
+            "xor ebp, ebp",
+            "mov rdi, r8",
+            "call r9",
+            "ud2",
+            "2:",
+            inlateout("rax") libc::SYS_clone3 => pid,
+            in("rdi") &raw const args,
+            in("rsi") size_of::<libc::clone_args>(),
+            in("r8") (&raw mut *slate).cast::<c_void>(),
+            in("r9") child as *const (),
+            lateout("rcx") _,
+            lateout("r11") _,
+        );
+    }
+    let pid = libc::pid_t::try_from(pid).ok().filter(|pid| *pid > 0)?;
+    // From 6.14 on the kernel compares how often `cgroup.kill` was used in the parent's cgroup with how often it was in
+    // the child's, and kills what is born where the numbers differ.
+    if !slate.began {
+        reap(pid);
+        return None;
+    }
+    Some(pid)
+}
+
+/// Reads the status of a child that never became its program.
+fn reap(pid: libc::pid_t) {
+    if let Some(pid) = rustix::process::Pid::from_raw(pid) {
+        let _ = rustix::process::waitid(rustix::process::WaitId::Pid(pid), rustix::process::WaitIdOptions::EXITED);
+    }
+}
+
+/// Written for x86-64 only; elsewhere the child moves.
+#[cfg(not(target_arch = "x86_64"))]
+fn clone_into(_: &Entrance, _: c_int, _: &mut Slate<'_>, _: &mut Stack, _: &AtomicI32) -> Option<libc::pid_t> {
+    None
+}
+
+/// The last error number of a raw system call in the child. The thread-local it reads is the suspended parent's.
+fn errno() -> i32 {
+    // SAFETY: glibc and musl both give a valid pointer to the calling thread's own number.
+    unsafe { *libc::__errno_location() }
+}
+
+/// Ends the child with its reason on the slate.
+fn fail(slate: &mut Slate<'_>, stage: Stage) -> ! {
+    slate.stage = stage;
+    slate.errno = errno().max(1);
+    // SAFETY: exit_group ends the child alone; it runs no handler and flushes no buffer of the parent.
+    unsafe { libc::syscall(libc::SYS_exit_group, 127 as c_long) };
+    loop {
+        std::hint::spin_loop();
+    }
+}
+
+/// Runs in the child, in the parent's memory: raw system calls only, no allocation, no lock, no panic.
+extern "C" fn child(arg: *mut c_void) -> c_int {
+    // SAFETY: `arg` is the slate that `spawn` passed; the parent is suspended and does not look at it meanwhile.
+    let slate = unsafe { &mut *arg.cast::<Slate<'_>>() };
+    slate.began = true;
+    // SAFETY: every pointer below comes from the slate, which the suspended parent keeps alive, or from a local.
+    unsafe {
+        leave_descriptors(slate);
+        let birth = slate.birth;
+        let at = c_long::from(libc::AT_FDCWD);
+        if libc::syscall(libc::SYS_openat, at, c"/dev/null".as_ptr(), c_long::from(libc::O_RDONLY), 0 as c_long) < 0 {
+            fail(slate, Stage::Null);
+        }
+        // Read and write: the child is then its own reader, so that a killed agent means no SIGPIPE.
+        let both = c_long::from(libc::O_RDWR | libc::O_NOCTTY);
+        if libc::syscall(libc::SYS_openat, at, birth.output.as_ptr(), both, 0 as c_long) < 0
+            || libc::syscall(libc::SYS_dup, 1 as c_long) < 0
+        {
+            fail(slate, Stage::Output);
+        }
+        if let Some(cgroup) = slate.move_into
+            && !write_file(&cgroup.procs, b"0")
+        {
+            slate.cgroup_errno = errno();
+        }
+        if libc::syscall(libc::SYS_setsid) < 0 {
+            fail(slate, Stage::Session);
+        }
+        let mut bit = 1u8;
+        for limit in &birth.limits {
+            if !set_limit(*limit) {
+                slate.short_limits |= bit;
+            }
+            bit = bit.wrapping_shl(1);
+        }
+        if birth.forgive_oom {
+            // Raising is always allowed; a failure leaves a child that is as protected as the agent.
+            write_file(c"/proc/self/oom_score_adj", b"0");
+        }
+        if let Some(ids) = &birth.ids {
+            let count = ids.groups.len();
+            // Raw calls change this process alone; the C library's would reach for the agent's other threads.
+            if libc::syscall(libc::SYS_setgroups, count, ids.groups.as_ptr()) < 0 {
+                fail(slate, Stage::Groups);
+            }
+            let gid = c_long::from(ids.gid);
+            if libc::syscall(libc::SYS_setresgid, gid, gid, gid) < 0 {
+                fail(slate, Stage::Group);
+            }
+            let uid = c_long::from(ids.uid);
+            if libc::syscall(libc::SYS_setresuid, uid, uid, uid) < 0 {
+                fail(slate, Stage::User);
+            }
+        }
+        libc::syscall(libc::SYS_umask, 0o022 as c_long);
+        if libc::syscall(libc::SYS_chdir, birth.directory.as_ptr()) < 0 {
+            fail(slate, Stage::Directory);
+        }
+        reset_signals();
+        let mut worst = 0;
+        for (index, path) in birth.candidates.iter().enumerate() {
+            libc::syscall(libc::SYS_execve, path.as_ptr(), slate.argv, slate.envp);
+            let this = errno();
+            // As execvp(3): a directory of PATH without it is passed over, and a refusal is remembered.
+            if worst == 0 || this != libc::ENOENT {
+                worst = this;
+                slate.candidate = index;
+            }
+            if !matches!(this, libc::ENOENT | libc::ENOTDIR | libc::EACCES) {
+                break;
+            }
+        }
+        *libc::__errno_location() = worst;
+        fail(slate, Stage::Exec)
+    }
+}
+
+/// Takes a descriptor table of its own with nothing in it, without copying the agent's.
+unsafe fn leave_descriptors(slate: &mut Slate<'_>) {
+    // SAFETY: both calls change only the child's table, which the first one makes its own.
+    unsafe {
+        let unshare = c_long::from(libc::CLOSE_RANGE_UNSHARE);
+        if libc::syscall(libc::SYS_close_range, 0 as c_long, c_long::from(u32::MAX), unshare) == 0 {
+            return;
+        }
+        // A container's filter may refuse what it does not know.
+        if libc::syscall(libc::SYS_unshare, c_long::from(libc::CLONE_FILES)) < 0 {
+            fail(slate, Stage::Descriptors);
+        }
+        let mut descriptor = 0;
+        while descriptor < slate.top_descriptor {
+            libc::syscall(libc::SYS_close, descriptor);
+            descriptor = descriptor.wrapping_add(1);
+        }
+    }
+}
+
+/// Writes a few bytes to a file; the child's stand-in for `std::fs::write`.
+unsafe fn write_file(path: &CStr, bytes: &[u8]) -> bool {
+    // SAFETY: path and bytes are valid for the call.
+    unsafe {
+        let flags = c_long::from(libc::O_WRONLY | libc::O_CLOEXEC);
+        let file = libc::syscall(libc::SYS_openat, c_long::from(libc::AT_FDCWD), path.as_ptr(), flags, 0 as c_long);
+        if file < 0 {
+            return false;
+        }
+        let wrote = libc::syscall(libc::SYS_write, file, bytes.as_ptr(), bytes.len());
+        let number = errno();
+        libc::syscall(libc::SYS_close, file);
+        *libc::__errno_location() = number;
+        wrote >= 0
+    }
+}
+
+/// Sets both limits; where the hard one may not be raised, the soft one goes as high as it may. False in that case.
+unsafe fn set_limit(limit: Limit) -> bool {
+    // SAFETY: the structures are locals of the layout that prlimit64 reads and writes.
+    unsafe {
+        let wanted = libc::rlimit64 { rlim_cur: limit.value, rlim_max: limit.value };
+        let nothing = std::ptr::null_mut::<libc::rlimit64>();
+        let which = c_long::from(limit.resource);
+        if libc::syscall(libc::SYS_prlimit64, 0 as c_long, which, &raw const wanted, nothing) == 0 {
+            return true;
+        }
+        let mut have = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
+        let null = std::ptr::null::<libc::rlimit64>();
+        if libc::syscall(libc::SYS_prlimit64, 0 as c_long, which, null, &raw mut have) == 0 {
+            have.rlim_cur = limit.value.min(have.rlim_max);
+            libc::syscall(libc::SYS_prlimit64, 0 as c_long, which, &raw const have, nothing);
+        }
+        false
+    }
+}
+
+/// Default dispositions and an empty mask: an ignored signal (Rust ignores SIGPIPE) and a blocked one survive exec.
+unsafe fn reset_signals() {
+    // SAFETY: a zeroed kernel sigaction is SIG_DFL with no flags and an empty mask on every architecture; the set is
+    // eight bytes, as the kernel's is.
+    unsafe {
+        let default = [0u64; 4];
+        let nothing = std::ptr::null_mut::<u64>();
+        let mut signal: c_long = 1;
+        while signal <= 64 {
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), nothing, 8 as c_long);
+            signal = signal.wrapping_add(1);
+        }
+        let empty = 0u64;
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            c_long::from(libc::SIG_SETMASK),
+            &raw const empty,
+            nothing,
+            8 as c_long,
+        );
+    }
+}
+
+/// Blocks every signal in the calling thread: what a thread that calls [`spawn`] does first.
+pub(in crate::supervise) fn block_signals() {
+    // SAFETY: the set is a local that sigfillset initialises; the call cannot fail with these arguments.
+    unsafe {
+        let mut all = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, std::ptr::null_mut());
+    }
+}
