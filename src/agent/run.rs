@@ -161,6 +161,7 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
                 agent.chronicle.ends(at);
                 agent.last_good.settle();
                 let _ = std::fs::remove_file(&agent.door.socket);
+                agent.clients.set(None);
                 if let Some(done) = done {
                     let _ = done.send(Ok(()));
                     agent.host.leave();

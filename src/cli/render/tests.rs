@@ -67,8 +67,14 @@ fn reported() -> Reported {
             ..service("sched")
         },
     ];
-    let instance =
-        Instance { name: "mx1".into(), agent_pid: 42, agent_version: "0.1.0".into(), observed_generation: 3, services, ..Instance::default() }
+    let instance = Instance {
+        name: "mx1".into(),
+        agent_pid: 42,
+        agent_version: "0.1.0".into(),
+        observed_generation: 3,
+        services,
+        ..Instance::default()
+    };
     let conditions = vec![
         condition("Ready", Truth::False, "ServicesNotReady", "not ready: imap, http"),
         condition("ConfigValid", Truth::False, "Refused", "mw.yaml:3:1: error: bad"),
