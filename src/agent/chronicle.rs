@@ -168,12 +168,14 @@ fn level(what: &Happened) -> Level {
         | Happened::ClientsGaveUp { .. }
         | Happened::HandsOver
         | Happened::StopFailed => Level::Error,
-        Happened::Client { news, .. } => match news {
-            ClientNews::Froze { .. } | ClientNews::Died { .. } | ClientNews::OnlyReported { .. } => Level::Error,
-            ClientNews::LostItsLine | ClientNews::Stressed | ClientNews::EndedUnheard { .. } => Level::Warning,
-            ClientNews::Registered | ClientNews::SaidGoodbye => Level::Information,
-        },
-        Happened::Probed { diagnosis: Diagnosis::Answers } => Level::Notice,
+        Happened::Probed { diagnosis: Diagnosis::Answers }
+        | Happened::Ordered { .. }
+        | Happened::HeldBy { .. }
+        | Happened::Forgiven
+        | Happened::ToRestart { .. }
+        | Happened::DocumentAccepted { .. }
+        | Happened::Ending
+        | Happened::Forgotten => Level::Notice,
         Happened::Probed { .. }
         | Happened::Stressed
         | Happened::RestartsAlone { .. }
@@ -183,13 +185,6 @@ fn level(what: &Happened) -> Level {
         | Happened::Foreign { .. }
         | Happened::ReloadFailed { .. }
         | Happened::CheckFailed { .. } => Level::Warning,
-        Happened::Ordered { .. }
-        | Happened::HeldBy { .. }
-        | Happened::Forgiven
-        | Happened::ToRestart { .. }
-        | Happened::DocumentAccepted { .. }
-        | Happened::Ending
-        | Happened::Forgotten => Level::Notice,
         Happened::Started { .. }
         | Happened::Ready { .. }
         | Happened::Recovers
@@ -197,6 +192,11 @@ fn level(what: &Happened) -> Level {
         | Happened::Asked { .. }
         | Happened::Stopped { .. }
         | Happened::Reloaded => Level::Information,
+        Happened::Client { news, .. } => match news {
+            ClientNews::Froze { .. } | ClientNews::Died { .. } | ClientNews::OnlyReported { .. } => Level::Error,
+            ClientNews::LostItsLine | ClientNews::Stressed | ClientNews::EndedUnheard { .. } => Level::Warning,
+            ClientNews::Registered | ClientNews::SaidGoodbye => Level::Information,
+        },
     }
 }
 

@@ -1,5 +1,7 @@
 //! The way out under an HA manager ([R23]): the reason is written down, and the process ends with a code that says so.
 
+use std::fmt::Write as _;
+
 use super::run::RunError;
 use super::turns::Agent;
 use crate::engine::{HANDED_OVER, Happened, Happening};
@@ -55,11 +57,13 @@ impl Agent {
         let service = self.engine.history().handover.clone()?;
         let mut words = format!("{service} gave up; everything has stopped and the agent ends with {HANDED_OVER}");
         if !self.parting.killed.is_empty() {
-            words.push_str(&format!("; killed, for they did not stop in time: {}", self.parting.killed.join(", ")));
+            let killed = self.parting.killed.join(", ");
+            // Writing to a string cannot fail.
+            let _ = write!(words, "; killed, for they did not stop in time: {killed}");
         }
         if !self.parting.left.is_empty() {
             let left = self.parting.left.join(", ");
-            words.push_str(&format!("; NOT EVEN KILL ENDED {left}: fence this host before its data is used elsewhere"));
+            let _ = write!(words, "; NOT EVEN KILL ENDED {left}: fence this host before its data is used elsewhere");
         }
         self.chronicle.message(now, Level::Critical, &words);
         self.parting.book.write(now.wall, &words);

@@ -109,13 +109,12 @@ impl Clients {
     /// Watches those whom an earlier life of the agent knew.
     pub fn watch_again(&self, known: impl Iterator<Item = Identity>) {
         for identity in known {
-            match Bystander::meet_again(identity) {
-                Some(bystander) => self.hall.watch(bystander),
-                None => {
-                    let hall = Arc::clone(&self.hall);
-                    let gone = ClientSeen::Gone(crate::model::Exit::Unknown);
-                    tokio::spawn(async move { hall.tell(identity, gone).await });
-                }
+            if let Some(bystander) = Bystander::meet_again(identity) {
+                self.hall.watch(bystander);
+            } else {
+                let hall = Arc::clone(&self.hall);
+                let gone = ClientSeen::Gone(crate::model::Exit::Unknown);
+                tokio::spawn(async move { hall.tell(identity, gone).await });
             }
         }
     }
@@ -164,15 +163,13 @@ async fn unix_door(listener: UnixListener, may: Vec<u32>, hall: Arc<Hall>) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let mut visits = JoinSet::new();
     loop {
-        let stream = tokio::select! {
+        let accepted = tokio::select! {
             Some(_) = visits.join_next() => continue,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(_) => {
-                    tokio::time::sleep(LATER).await;
-                    continue;
-                }
-            },
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(LATER).await;
+            continue;
         };
         // What cannot be sent at once is not sent: nobody waits for a stranger.
         let refuse = |words: &str| drop(stream.try_write(words.as_bytes()));
@@ -195,15 +192,13 @@ async fn tcp_door(listener: TcpListener, secret: Secret, hall: Arc<Hall>) {
     let (room, strangers) = (Arc::new(Semaphore::new(CONNECTIONS)), Arc::new(Semaphore::new(STRANGERS)));
     let mut visits = JoinSet::new();
     loop {
-        let (stream, peer) = tokio::select! {
+        let accepted = tokio::select! {
             Some(_) = visits.join_next() => continue,
-            accepted = listener.accept() => match accepted {
-                Ok(accepted) => accepted,
-                Err(_) => {
-                    tokio::time::sleep(LATER).await;
-                    continue;
-                }
-            },
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, peer)) = accepted else {
+            tokio::time::sleep(LATER).await;
+            continue;
         };
         let (SocketAddr::V4(peer), Ok(SocketAddr::V4(own))) = (peer, stream.local_addr()) else { continue };
         let peer = Peer::Tcp { peer, own: SocketAddrV4::new(*own.ip(), own.port()) };

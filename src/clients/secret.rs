@@ -26,17 +26,16 @@ impl Secret {
     pub(super) fn at(path: &Path, group: Option<u32>) -> io::Result<Self> {
         let known = std::fs::read_to_string(path).ok();
         let known = known.map(|text| text.trim().to_owned()).filter(|text| is_whole(text));
-        let secret = match known {
-            Some(secret) => secret,
-            None => {
-                let secret = random()?;
-                let new = path.with_extension("new");
-                let _ = std::fs::remove_file(&new);
-                let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&new)?;
-                writeln!(file, "{secret}")?;
-                std::fs::rename(&new, path)?;
-                secret
-            }
+        let secret = if let Some(secret) = known {
+            secret
+        } else {
+            let secret = random()?;
+            let new = path.with_extension("new");
+            let _ = std::fs::remove_file(&new);
+            let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&new)?;
+            writeln!(file, "{secret}")?;
+            std::fs::rename(&new, path)?;
+            secret
         };
         // What was there may have been for another mail user, or have been opened to the world by somebody.
         std::fs::set_permissions(path, Permissions::from_mode(0o600))?;

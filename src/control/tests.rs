@@ -81,7 +81,7 @@ async fn by_rote(mut requests: mpsc::Receiver<Request>) -> Vec<Order> {
             }
             Request::Refresh => {}
             Request::End { stop_services: true, done } => {
-                drop(done.send(Err(NotEnded::Impossible("not while it is tested".to_owned()))))
+                drop(done.send(Err(NotEnded::Impossible("not while it is tested".to_owned()))));
             }
             Request::End { stop_services: false, done } => {
                 let _ = done.send(Ok(()));

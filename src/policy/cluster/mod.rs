@@ -10,6 +10,8 @@ mod tests;
 
 pub use commands::{Action, Extent, Names, Table};
 
+use std::fmt::Write as _;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -173,18 +175,19 @@ impl Detected {
             "an HA setup was detected: {}\nthe cluster manager alone starts, restarts and stops everything:\n",
             self.why.join("; ")
         );
+        // Writing to a string cannot fail.
         for table in &self.tables {
-            text.push_str(&format!("  {}\n", table.title()));
+            let _ = writeln!(text, "  {}", table.title());
             for action in Action::ALL {
                 for extent in Extent::ALL {
                     let head = format!("{} the {}", action.word(), extent.word());
                     let commands = table.cell(action, extent, &self.names);
                     if commands.is_empty() {
-                        text.push_str(&format!("    {head:<21} (it has no command for that)\n"));
+                        let _ = writeln!(text, "    {head:<21} (it has no command for that)");
                     }
                     for (at, command) in commands.iter().enumerate() {
                         let head = if at == 0 { head.as_str() } else { "" };
-                        text.push_str(&format!("    {head:<21} {command}\n"));
+                        let _ = writeln!(text, "    {head:<21} {command}");
                     }
                 }
             }

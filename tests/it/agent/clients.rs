@@ -91,7 +91,7 @@ impl Puppet {
         self.process.wait().unwrap();
     }
 
-    fn is_killed(mut self) {
+    fn killed(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
@@ -135,7 +135,7 @@ fn r14_a_client_that_is_killed_or_ends_without_a_goodbye_restarts_the_stores_ser
     let before = house.status();
     let killed = Puppet::registered(&house, "");
     let pid = killed.pid;
-    killed.is_killed();
+    killed.killed();
     let between = restarted(&house, &before, 1);
     assert!(!is_alive(pid), "nobody started it again");
     assert!(house.read("data/log/watcher").contains(&format!("Watched 'mboxutil' process {pid} exited abnormally")));
@@ -153,7 +153,7 @@ fn r14_after_a_goodbye_nothing_follows_however_a_client_ends() {
     let listed = house.status().0["status"]["instances"][0]["clients"].clone();
     assert_eq!(listed, serde_json::json!([{"name": "mboxutil", "pid": client.pid}]));
     assert_eq!(client.says("GOODBYE"), "OK");
-    client.is_killed();
+    client.killed();
     // Whoever comes later and dies is seen, so the one before was seen too.
     Puppet::registered(&house, "").dies(1);
     restarted(&house, &before, 1);
@@ -168,7 +168,7 @@ fn r14_a_client_that_loses_its_connection_is_watched_by_its_pid_and_may_come_bac
     assert_eq!(client.says("close"), "closed");
     eventually("it is noticed", || (told(&house, "LostItsLine") == 1).then_some(()));
     assert_eq!((house.status().pids(), told(&house, "Died")), (before.pids(), 0));
-    client.is_killed();
+    client.killed();
     restarted(&house, &before, 1);
 }
 
@@ -193,7 +193,7 @@ fn r14_a_client_that_registers_twice_is_one() {
     assert_eq!(client.says("REGISTER reconstruct @"), "OK", "the later name counts");
     let listed = house.status().0["status"]["instances"][0]["clients"].clone();
     assert_eq!(listed, serde_json::json!([{"name": "reconstruct", "pid": client.pid}]));
-    client.is_killed();
+    client.killed();
     restarted(&house, &before, 1);
     assert_eq!(told(&house, "Died"), 1);
 }
@@ -235,7 +235,7 @@ fn r14_a_flood_is_slowed_and_bounded_and_disturbs_nobody() {
     let _ = long.read_to_string(&mut heard);
     assert_eq!(heard, "MAILWARD 1\nNO a line may have 256 bytes\n");
     let before = house.status();
-    Puppet::registered(&house, "").is_killed();
+    Puppet::registered(&house, "").killed();
     restarted(&house, &before, 1);
 }
 
@@ -250,7 +250,7 @@ fn r14_on_tcp_a_stranger_cannot_cause_a_restart_and_who_can_read_the_secret_can(
         let mut stranger = Puppet::on(&house, &port);
         assert!(stranger.greeting.starts_with("MAILWARD 1 PROVE "), "{}", stranger.greeting);
         assert!(stranger.says(words).starts_with("NO "));
-        stranger.is_killed();
+        stranger.killed();
     }
     assert_eq!(told(&house, "Registered"), 0);
     let mut client = Puppet::on(&house, &port);
@@ -258,7 +258,7 @@ fn r14_on_tcp_a_stranger_cannot_cause_a_restart_and_who_can_read_the_secret_can(
     assert!(client.says("REGISTER mboxutil 1").starts_with("NO "), "a pid is proved on TCP too");
     let mut client = Puppet::on(&house, &port);
     assert_eq!((client.says("prove"), client.says("REGISTER mboxutil @")), ("OK".to_owned(), "OK".to_owned()));
-    client.is_killed();
+    client.killed();
     restarted(&house, &before, 1);
 }
 
@@ -306,7 +306,7 @@ fn r14_after_an_agent_restart_clients_are_watched_again_by_pid() {
     house.restart_agent();
     house.all_ready();
     assert_eq!(house.status().0["status"]["instances"][0]["clients"][0]["pid"], client.pid);
-    client.is_killed();
+    client.killed();
     restarted(&house, &before, 1);
 }
 
@@ -319,7 +319,7 @@ fn r31_with_the_watcher_off_there_is_no_door() {
     assert!(!house.path("run/watcher.sock").exists());
     eventually("the port is closed", || TcpStream::connect(("127.0.0.1", house.port)).is_err().then_some(()));
     let before = house.status().pids();
-    client.is_killed();
+    client.killed();
     house.declare(&services(&STORE));
     house.until("the third document", |status| status.generation() == 3);
     Puppet::registered(&house, "").says("GOODBYE");
