@@ -1,7 +1,11 @@
-//! What must not be forgotten: one [`Marks`] a service, kept by the ledger across lives of the agent.
+//! What must not be forgotten: one [`Marks`] a service and one [`TaskMarks`] a task, kept by the ledger across lives of the agent.
 //!
 //! There is no stored operation: an operation is marks here plus facts in [`crate::observed`], and its phase is worked
 //! out anew each turn. So planning stays a function, survives a killed agent, and a newer event supersedes it.
+
+mod task;
+
+pub use task::{Accepted, Begun, Followed, Missed, Outcome, Ran, Skipped, Stretch, TaskMarks};
 
 use std::time::Duration;
 

@@ -40,6 +40,8 @@ pub mod observe;
 #[cfg(feature = "agent")]
 pub mod report;
 #[cfg(feature = "agent")]
+pub mod sched;
+#[cfg(feature = "agent")]
 pub mod sources;
 #[cfg(feature = "agent")]
 pub mod supervise;

@@ -9,6 +9,8 @@
 mod lives {
     pub mod life;
     pub mod random;
+    pub mod tasks;
+    pub mod totals;
     pub mod watch;
 }
 

@@ -17,7 +17,8 @@ impl Agent {
         let about =
             About { name: self.name.clone(), agent_pid: self.pid, agent_version: env!("CARGO_PKG_VERSION").to_owned() };
         let says = |name: &str| self.host.said(name).and_then(|said| said.status.clone());
-        let instance = instance(&self.engine, &about, now.boot, says, |name| self.host.last_lines(name));
+        let mut instance = instance(&self.engine, &about, now.boot, says, |name| self.host.last_lines(name));
+        instance.tasks = self.task_status(now);
         let facets = Facets {
             refused: self.refused.clone(),
             suspended: self.engine.desired().suspended,

@@ -9,8 +9,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::Told;
 use crate::desired::Desired;
 use crate::document::Settings;
-use crate::engine::{ClientNews, Happened, Happening};
-use crate::model::{Diagnosis, Name, Now};
+use crate::engine::{ClientNews, Happened, Happening, TaskDid};
+use crate::model::{Diagnosis, Exit, Name, Now};
 use crate::report::default_log::Level;
 use crate::report::lines::Stamp;
 use crate::report::rotating::{Notice, Rotation};
@@ -59,7 +59,7 @@ impl Chronicle {
     /// Tells one happening everywhere.
     pub(super) fn tell(&mut self, happening: Happening, desired: &Desired) {
         let what = happening.what.to_string();
-        let name = happening.service.as_deref().unwrap_or("all");
+        let name = happening.subject();
         match level(&happening.what) {
             Level::Critical | Level::Error => tracing::error!("{name}: {what}"),
             Level::Warning => tracing::warn!("{name}: {what}"),
@@ -73,6 +73,7 @@ impl Chronicle {
         if lines.is_empty() {
             let record = Record {
                 service: happening.service.as_deref(),
+                task: happening.task(),
                 what: word(&happening.what),
                 reason: &what,
                 line: None,
@@ -144,9 +145,9 @@ impl Chronicle {
         self.followers.push(follower);
     }
 
-    /// What happened, oldest first, of one service or of all.
+    /// What happened, oldest first, to one service or task or to all.
     pub(super) fn history(&self, service: Option<&Name>) -> Vec<Told> {
-        let wanted = |happening: &&Happening| service.is_none() || happening.service.as_ref() == service;
+        let wanted = |happening: &&Happening| service.is_none_or(|name| happening.subject() == &**name);
         self.kept.iter().filter(wanted).map(Told::from).collect()
     }
 
@@ -197,6 +198,19 @@ fn level(what: &Happened) -> Level {
             ClientNews::LostItsLine | ClientNews::Stressed | ClientNews::EndedUnheard { .. } => Level::Warning,
             ClientNews::Registered | ClientNews::SaidGoodbye => Level::Information,
         },
+        Happened::Task { did, .. } => match did {
+            TaskDid::NotStarted { .. } | TaskDid::StopFailed => Level::Error,
+            TaskDid::Ended { exit: Exit::Code(0), overdue: false, .. }
+            | TaskDid::Began { .. }
+            | TaskDid::Adopted { .. }
+            | TaskDid::Probed => Level::Information,
+            TaskDid::Ended { .. }
+            | TaskDid::NotSeen
+            | TaskDid::TimedOut { .. }
+            | TaskDid::Killed
+            | TaskDid::Skipped { .. }
+            | TaskDid::Missed { .. } => Level::Warning,
+        },
     }
 }
 
@@ -246,5 +260,6 @@ fn word(what: &Happened) -> &'static str {
         Happened::Forgotten => "Forgotten",
         Happened::DocumentAccepted { .. } => "DocumentAccepted",
         Happened::Ending => "Ending",
+        Happened::Task { did, .. } => did.word(),
     }
 }

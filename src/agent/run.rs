@@ -1,11 +1,12 @@
 //! From the command line to the loop and out again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::FlockOperation;
 use tokio::io::unix::AsyncFd;
@@ -16,7 +17,8 @@ use super::Settings;
 use super::chronicle::Chronicle;
 use super::cluster::Cluster;
 use super::handover::Parting;
-use super::last_good::LastGood;
+use super::off_loop::OffLoop;
+use super::schedule;
 use super::turns::{After, Agent, Batch, Door, chain, now};
 use super::wishes::{self, Wish};
 use crate::clients::Clients;
@@ -27,10 +29,15 @@ use crate::history::{Hold, Marks};
 use crate::ledger::{Epoch, Journal, State};
 use crate::model::Name;
 use crate::observe::surroundings;
+use crate::plan::{Event, Seen};
 use crate::report::Handover;
 use crate::report::sd_notify::{self, Notifier};
 use crate::sources::{Sources, file};
-use crate::supervise::{Host, HostConfig, give_back_code};
+use crate::supervise::{Host, HostConfig, Own, give_back_code};
+
+/// How long the start of the services waits for the first reading of their watched files: a file system that does not
+/// answer must not keep them down.
+const FIRST_READING: Duration = Duration::from_secs(5);
 
 /// Why the agent does not run.
 #[derive(Debug, thiserror::Error)]
@@ -125,7 +132,7 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
     let answers = tokio::spawn(control::serve(listener, requests, access));
     agent.tell_systemd(&[sd_notify::State::Ready]);
 
-    let mut batch = Batch::default();
+    let mut batch = Batch { events: first_reading(&agent, &mut seen).await, ..Batch::default() };
     let mut more = true;
     let mut starting = true;
     loop {
@@ -160,6 +167,7 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
                 let parted = agent.parts(at);
                 agent.chronicle.ends(at);
                 agent.last_good.settle();
+                agent.schedule.settle();
                 let _ = std::fs::remove_file(&agent.door.socket);
                 agent.clients.set(None);
                 if let Some(done) = done {
@@ -177,11 +185,32 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
     }
 }
 
+/// Waits until all watched files were read once. A service that is started before that would run with what nobody has
+/// seen, and an edit in between would be taken for what it runs with ([R19]).
+async fn first_reading(agent: &Agent, seen: &mut mpsc::Receiver<Event>) -> Vec<Event> {
+    let services = &agent.engine.desired().services;
+    let watched = services.iter().filter(|service| !service.launch.watch_files.is_empty());
+    let mut unread: BTreeSet<Name> = watched.map(|service| service.name.clone()).collect();
+    let mut events = Vec::new();
+    let all = async {
+        while !unread.is_empty() {
+            let Some(event) = seen.recv().await else { break };
+            if matches!(event.what, Seen::Files(_)) {
+                unread.remove(&event.service);
+            }
+            events.push(event);
+        }
+    };
+    // In time or not, the services start now.
+    let _ = tokio::time::timeout(FIRST_READING, all).await;
+    events
+}
+
 /// Everything up to the first turn.
 fn begin(
     settings: &Settings,
     door: Door,
-    events: mpsc::Sender<crate::plan::Event>,
+    events: mpsc::Sender<Event>,
     candidates: mpsc::Sender<crate::sources::Candidate>,
     reports: mpsc::Sender<crate::clients::Report>,
 ) -> Result<Agent, RunError> {
@@ -207,18 +236,21 @@ fn begin(
         record.marks = Marks { hold: Some(Hold::Held), ..std::mem::take(&mut record.marks) };
     }
     let mut engine = Engine::new(desired, journal.life(), records);
+    engine.recall_tasks(schedule::recalled(journal.task_records(), &state));
     if let Some(names) = &settings.hold_all_but {
         let names: Vec<Name> = names.iter().map(|name| Name::from(name.as_str())).collect();
         engine.hold_what_does_not_run_but(&names);
     }
     let log_dir = Path::new(&site.data_root).join("log");
     let host = Host::new(HostConfig {
-        runtime_dir: settings.runtime_dir.clone(),
+        // Services have another working directory, and are told of their sockets.
+        runtime_dir: std::path::absolute(&settings.runtime_dir).unwrap_or_else(|_| settings.runtime_dir.clone()),
         log_dir,
         rotate_size: site.rotate_size.unwrap_or(0),
         keep: site.keep,
         instance: instance_name(&settings.runtime_dir),
         cgroups: true,
+        own: Own { program: own_program(), socket: std::path::absolute(&door.socket).ok() },
         orphans: true,
     })?;
     let sources = Sources::start(Some(&settings.config), candidates, events.clone()).map_err(system("a thread"))?;
@@ -239,7 +271,8 @@ fn begin(
         refused,
         conditions: Vec::new(),
         journal,
-        last_good: LastGood::new(state.clone()),
+        last_good: OffLoop::new(state.clone(), State::save_last_good),
+        schedule: OffLoop::new(state.clone(), State::save_schedule),
         state,
         sources,
         probings: HashMap::new(),
@@ -316,6 +349,14 @@ fn lock(folder: &Path) -> Result<File, RunError> {
     let _ = file.set_len(0);
     let _ = writeln!(file, "{}", rustix::process::getpid().as_raw_nonzero());
     Ok(file)
+}
+
+/// The program that this process runs, by a path that still leads to it, or to its successor, once it was replaced.
+fn own_program() -> Option<PathBuf> {
+    let path = std::env::current_exe().ok()?;
+    // The kernel says so of a file that was replaced (proc_pid_exe(5)).
+    let text = path.to_string_lossy();
+    Some(text.strip_suffix(" (deleted)").map_or_else(|| path.clone(), PathBuf::from))
 }
 
 /// Tells the services of this agent from those of another on the machine: by the runtime folder, which is locked.

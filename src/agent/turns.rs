@@ -9,16 +9,17 @@ use tokio::sync::{mpsc, oneshot};
 use super::chronicle::Chronicle;
 use super::cluster::Cluster;
 use super::handover::Parting;
-use super::last_good::LastGood;
+use super::off_loop::OffLoop;
+use super::schedule::Reply;
 use super::{Request, wishes};
 use crate::clients::{Clients, Report};
 use crate::clock::{self, Alarm};
-use crate::control::{self, NotEnded};
+use crate::control::{self, NotEnded, Scheduled};
 use crate::desired::Readiness;
 use crate::document::Settings;
 use crate::engine::{Engine, Happened};
 use crate::history::Hold;
-use crate::ledger::{Journal, State};
+use crate::ledger::{Changed, Journal, State};
 use crate::model::{Boot, Name, Now};
 use crate::observe::readiness::Probing;
 use crate::plan::{Event, Found, Seen};
@@ -40,7 +41,9 @@ pub(super) struct Agent {
     pub(super) conditions: Vec<Condition>,
     pub(super) journal: Journal,
     pub(super) state: State,
-    pub(super) last_good: LastGood,
+    pub(super) last_good: OffLoop,
+    /// How far schedules were followed.
+    pub(super) schedule: OffLoop,
     pub(super) sources: Sources,
     pub(super) probings: HashMap<Name, Probing>,
     pub(super) events: mpsc::Sender<Event>,
@@ -106,6 +109,7 @@ impl Agent {
             self.tell_systemd(&[sd_notify::State::Stopping]);
         }
         let mut replies = Vec::new();
+        let mut task_replies: Vec<Reply> = Vec::new();
         let mut after = After::Wait;
         let mut questions = Vec::new();
         for request in requests {
@@ -115,6 +119,10 @@ impl Agent {
                         Some(words) => drop(reply.send(Err(words))),
                         None => replies.push((self.engine.order(now, &order), reply)),
                     }
+                }
+                Request::RunTask(name, asked, reply) => task_replies.push((self.run_task(now, &name, asked), reply)),
+                Request::TaskMissed(name, missed, reply) => {
+                    task_replies.push((self.engine.task_missed(now, &name, missed), reply));
                 }
                 Request::Refresh => self.reopen(),
                 Request::Follow(follower) => self.chronicle.follow(follower),
@@ -136,6 +144,7 @@ impl Agent {
                 | Request::Plan(_)
                 | Request::PlanDocument(..)
                 | Request::Why(..)
+                | Request::Schedule(_)
                 | Request::History(..) => questions.push(request),
             }
         }
@@ -154,6 +163,10 @@ impl Agent {
         for (client, outcome) in taken {
             // It may have gone; it is registered all the same, and its end is seen.
             let _ = client.send(outcome);
+        }
+        self.perform_tasks(&turn.tasks);
+        for (taken, reply) in task_replies {
+            let _ = reply.send(taken);
         }
         for (answers, reply) in replies {
             // Whoever asked may have gone; the order stands.
@@ -192,13 +205,23 @@ impl Agent {
             Request::PlanDocument(bytes, reply) => drop(reply.send(self.forecast_of(&bytes))),
             Request::Why(name, reply) => drop(reply.send(self.why(&name))),
             Request::History(service, reply) => drop(reply.send(self.chronicle.history(service.as_ref()))),
-            Request::Order { .. } | Request::Refresh | Request::End { .. } | Request::Follow(_) => {}
+            Request::Schedule(reply) => drop(reply.send(Scheduled::all(&self.engine))),
+            Request::Order { .. }
+            | Request::RunTask(..)
+            | Request::TaskMissed(..)
+            | Request::Refresh
+            | Request::End { .. }
+            | Request::Follow(_) => {}
         }
     }
 
     /// Records first, steps after: a killed agent must find what it had begun.
     fn save(&mut self, now: Now) {
-        match self.journal.save(self.engine.take_unsaved()) {
+        let changed = Changed { services: self.engine.take_unsaved(), tasks: self.engine.take_unsaved_tasks() };
+        if !changed.tasks.is_empty() {
+            self.keep_schedule(now);
+        }
+        match self.journal.save(changed) {
             Ok(()) => self.chronicle.withdraw("the journal"),
             Err(error) => self.chronicle.complain(format!("the journal: {}", chain(&error))),
         }

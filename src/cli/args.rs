@@ -81,6 +81,13 @@ pub(crate) enum Command {
     /// a command that was killed; 127 not found, 126 not executable). Without an agent that is said and the command runs
     /// all the same.
     Guard(Guard),
+    /// Runs tasks of the schedule by hand.
+    #[command(subcommand)]
+    Task(Task),
+    /// Follows the schedule; the service sched is this.
+    ///
+    /// Asks the agent for the schedule and says when a task is due; the agent runs it. Ends when it is told to (TERM).
+    Sched,
     /// Plays scenarios with the agent's own planner and prints what it decides.
     Simulate(Simulate),
     /// Prints the JSON Schema of the document.
@@ -106,6 +113,21 @@ pub(crate) enum Command {
     StopMsg(StopMsg),
     #[command(hide = true)]
     Refresh(RefreshMsg),
+}
+
+/// `task`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Task {
+    /// Runs tasks now, whatever their crontab says; never beside a run that goes on.
+    Run(TaskRun),
+}
+
+/// `task run`.
+#[derive(Debug, Args)]
+pub(crate) struct TaskRun {
+    /// Tasks.
+    #[arg(required = true, value_name = "NAME")]
+    pub(crate) names: Vec<String>,
 }
 
 /// Where an agent has its things.

@@ -16,6 +16,7 @@ mod questions;
 mod reference;
 mod render;
 mod running;
+mod tasks;
 mod terminal;
 mod waiting;
 
@@ -93,6 +94,8 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Release(said) => wait_for(orders::order(&client()?, Verb::Release, &said)),
         Command::Reset(said) => wait_for(orders::order(&client()?, Verb::Reset, &said)),
         Command::Guard(said) => guard::guard(&agent, &said),
+        Command::Task(args::Task::Run(said)) => wait_for(tasks::run(&client()?, &said)),
+        Command::Sched => wait_for(tasks::sched(client()?)),
         Command::StartMsg(said) => wait_for(oracle::start(&agent, &said)),
         Command::StopMsg(said) => wait_for(oracle::stop(&agent, &said)),
         Command::Refresh(said) => wait_for(oracle::refresh(&agent, &said)),

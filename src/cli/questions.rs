@@ -148,7 +148,7 @@ pub(crate) async fn history(client: &Client, said: &History) -> Result<u8, Failu
     let mut events = client.history(None).await?;
     if !wanted.is_empty() {
         let known = names::known(client).await;
-        events.retain(|told| told.service.as_ref().is_some_and(|service| wanted.contains(service)));
+        events.retain(|told| wanted.iter().any(|name| name == told.subject()));
         // A removed service still has a history.
         if let Some(name) = wanted.iter().find(|name| events.is_empty() && !known.contains(name)) {
             return Err(Failure::new(USAGE, names::unknown(name, &known)));

@@ -25,7 +25,7 @@ pub(crate) fn run(said: &Run) -> Result<u8, Failure> {
         end_with(pid)?;
     }
     let folders = Folders::of(&said.place)?;
-    log();
+    log(std::env::var_os("JOURNAL_STREAM").is_none());
     let hold_all_but = match &said.hold_all_but {
         Some(names) => Some(named(names.iter().map(String::as_str))),
         None => left_for_us(&folders.runtime_dir),
@@ -64,17 +64,15 @@ fn left_for_us(runtime_dir: &Path) -> Option<Vec<String>> {
     }
 }
 
-/// The console is the standard error ([R12]). The journal stamps lines itself (`JOURNAL_STREAM`, systemd.exec(5)).
+/// The console is the standard error ([R12]). The journal stamps lines itself (`JOURNAL_STREAM`, systemd.exec(5)), and so
+/// does the agent those of its services.
 /// `MAILWARD_LOG` is a filter such as `debug` or `mailward::control=debug`.
-fn log() {
+pub(crate) fn log(stamped: bool) {
     let filter = EnvFilter::try_from_env("MAILWARD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
     // Somebody has set a subscriber already only where the agent runs inside a test.
-    let _ = if std::env::var_os("JOURNAL_STREAM").is_some() {
-        lines.without_time().with_target(false).try_init()
-    } else {
-        lines.with_target(false).try_init()
-    };
+    let _ =
+        if stamped { lines.with_target(false).try_init() } else { lines.without_time().with_target(false).try_init() };
 }
 
 #[cfg(test)]

@@ -90,7 +90,8 @@ impl Since {
             | Happened::HeldBy { .. }
             | Happened::Forgotten
             | Happened::DocumentAccepted { .. }
-            | Happened::Ending => {}
+            | Happened::Ending
+            | Happened::Task { .. } => {}
         }
     }
 }

@@ -9,9 +9,8 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, chown};
 use std::path::Path;
 
-use hmac::{Hmac, Mac as _};
+use ring::hmac::{HMAC_SHA256, Key, sign};
 use rustix::rand::{GetRandomFlags, getrandom};
-use sha2::Sha256;
 
 /// Bytes of a secret and of a challenge.
 const BYTES: usize = 32;
@@ -54,10 +53,7 @@ impl Secret {
 
 /// In hex.
 fn proof(secret: &str, challenge: &str) -> String {
-    // A key of any length is taken (RFC 2104, section 2).
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return String::new() };
-    mac.update(challenge.as_bytes());
-    hex(&mac.finalize().into_bytes())
+    hex(sign(&Key::new(HMAC_SHA256, secret.as_bytes()), challenge.as_bytes()).as_ref())
 }
 
 /// So many random bytes, in hex.

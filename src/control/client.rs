@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use super::Problem;
 use super::request::{Forecast, Told};
 use super::routes::{Encoded, METHODS, Route};
+use super::schedule::{RunTask, Scheduled, TaskAnswered, TaskMissed};
 use super::wire::{Answered, End, OrderRequest, Why};
 use crate::status::Reported;
 
@@ -155,6 +156,23 @@ impl Client {
     pub async fn events(&self) -> Result<Events, ClientError> {
         let response = self.send(Method::GET, &path(Route::Events), Bytes::new()).await?;
         Ok(Events { body: response.into_body(), waiting: Vec::new() })
+    }
+
+    /// What the clock runs.
+    pub async fn schedule(&self) -> Result<Vec<Scheduled>, ClientError> {
+        self.get(&path(Route::Schedule)).await
+    }
+
+    /// Has a task run: it is due, or a person wants it now.
+    pub async fn run_task(&self, task: &str, run: &RunTask) -> Result<TaskAnswered, ClientError> {
+        let path = path(Route::RunTask).replace("{name}", &Encoded(task).to_string());
+        read(self.send(Method::POST, &path, json(run)?).await?).await
+    }
+
+    /// Says that runs of a task were missed.
+    pub async fn task_missed(&self, task: &str, missed: &TaskMissed) -> Result<TaskAnswered, ClientError> {
+        let path = path(Route::TaskMissed).replace("{name}", &Encoded(task).to_string());
+        read(self.send(Method::POST, &path, json(missed)?).await?).await
     }
 
     /// The document file is read again and logs are reopened.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::request::{Forecast, Told};
 use super::routes::{METHODS, Route};
+use super::schedule::{RunTask, Scheduled, TaskAnswered, TaskMissed};
 use super::wire::{Answered, End, OrderRequest, Why};
 use super::{Problem, Right};
 use crate::status::Reported;
@@ -84,6 +85,17 @@ fn describe(route: Route, types: &mut SchemaGenerator) -> Value {
             json!({"200": {"description": "Lines until the client leaves or the agent ends. A client that falls 4,096 \
                 lines behind is let go.", "content": {"application/x-ndjson": media}}})
         }
+        Route::Schedule => answer::<Vec<Scheduled>>(types, "Every enabled task, in list order."),
+        Route::RunTask => {
+            operation["parameters"] = task();
+            operation["requestBody"] = takes::<RunTask>(types);
+            answer::<TaskAnswered>(types, "What became of it. A refusal is an answer too.")
+        }
+        Route::TaskMissed => {
+            operation["parameters"] = task();
+            operation["requestBody"] = takes::<TaskMissed>(types);
+            answer::<TaskAnswered>(types, "What became of it. A refusal is an answer too.")
+        }
         Route::Refresh => json!({"204": {"description": "Taken."}}),
         Route::End => {
             operation["requestBody"] = takes::<End>(types);
@@ -103,6 +115,10 @@ fn describe(route: Route, types: &mut SchemaGenerator) -> Value {
     operation
 }
 
+fn task() -> Value {
+    json!([{"name": "name", "in": "path", "required": true, "description": "The task.", "schema": {"type": "string"}}])
+}
+
 fn words(route: Route) -> (&'static str, &'static str) {
     match route {
         Route::Status => ("status", "The status of everything"),
@@ -112,6 +128,9 @@ fn words(route: Route) -> (&'static str, &'static str) {
         Route::Why => ("why", "What was decided about a service, and the chain of causes"),
         Route::History => ("history", "What happened"),
         Route::Events => ("events", "What happens, as it happens"),
+        Route::Schedule => ("schedule", "What the clock runs, and how far that was followed"),
+        Route::RunTask => ("runTask", "Run a task: it is due, or a person wants it now"),
+        Route::TaskMissed => ("taskMissed", "Runs of a task were due while nobody followed the schedule"),
         Route::Refresh => ("refresh", "The document file is read again, logs are reopened"),
         Route::End => ("end", "The agent ends, with or without its services"),
         Route::Description => ("describe", "This description"),

@@ -4,7 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use crate::engine::{Answer, Happening, Order};
+use super::schedule::Scheduled;
+use crate::engine::{Answer, Asked, Happening, Order, Taken, TaskRefusal};
+use crate::history::Missed;
 use crate::model::Name;
 use crate::sim::Unfolded;
 use crate::status::Reported;
@@ -32,6 +34,12 @@ pub enum Request {
     Why(Name, oneshot::Sender<Option<Vec<String>>>),
     /// What happened, oldest first, of one service or of all.
     History(Option<Name>, oneshot::Sender<Vec<Told>>),
+    /// What the clock runs, for the scheduler.
+    Schedule(oneshot::Sender<Vec<Scheduled>>),
+    /// A task is due, or a person wants it to run now.
+    RunTask(Name, Asked, oneshot::Sender<Result<Taken, TaskRefusal>>),
+    /// Runs of a task were due while nobody followed the schedule.
+    TaskMissed(Name, Missed, oneshot::Sender<Result<Taken, TaskRefusal>>),
     /// The document file is read again, logs are reopened (SIGHUP).
     Refresh,
     /// The agent ends.
@@ -101,6 +109,13 @@ pub struct Told {
     pub what: String,
     /// The same for programs.
     pub event: crate::engine::Happened,
+}
+
+impl Told {
+    /// The service or the task it is about, or `all`.
+    pub fn subject(&self) -> &str {
+        self.service.as_deref().or(self.event.task()).unwrap_or("all")
+    }
 }
 
 impl From<&Happening> for Told {

@@ -23,6 +23,12 @@ pub enum Route {
     History,
     /// What happens, as it happens.
     Events,
+    /// What the clock runs.
+    Schedule,
+    /// A task is to run.
+    RunTask,
+    /// Runs of a task were missed.
+    TaskMissed,
     /// The document is read again.
     Refresh,
     /// The agent ends.
@@ -32,7 +38,7 @@ pub enum Route {
 }
 
 /// Every route with its method and its path; `{name}` stands for one segment.
-pub const METHODS: [(Route, Method, &str); 10] = [
+pub const METHODS: [(Route, Method, &str); 13] = [
     (Route::Status, Method::GET, "/v1/status"),
     (Route::Orders, Method::POST, "/v1/orders"),
     (Route::Plan, Method::GET, "/v1/plan"),
@@ -40,6 +46,9 @@ pub const METHODS: [(Route, Method, &str); 10] = [
     (Route::Why, Method::GET, "/v1/services/{name}/why"),
     (Route::History, Method::GET, "/v1/history"),
     (Route::Events, Method::GET, "/v1/events"),
+    (Route::Schedule, Method::GET, "/v1/schedule"),
+    (Route::RunTask, Method::POST, "/v1/tasks/{name}/runs"),
+    (Route::TaskMissed, Method::POST, "/v1/tasks/{name}/missed"),
     (Route::Refresh, Method::POST, "/v1/refresh"),
     (Route::End, Method::POST, "/v1/end"),
     (Route::Description, Method::GET, "/v1/openapi.json"),
@@ -61,8 +70,16 @@ impl Route {
     /// costs the agent work.
     pub fn needs(self) -> Right {
         match self {
-            Self::Status | Self::Plan | Self::Why | Self::History | Self::Events | Self::Description => Right::Read,
-            Self::Orders | Self::PlanDocument | Self::Refresh | Self::End => Right::Act,
+            Self::Status
+            | Self::Plan
+            | Self::Why
+            | Self::History
+            | Self::Events
+            | Self::Schedule
+            | Self::Description => Right::Read,
+            Self::Orders | Self::PlanDocument | Self::RunTask | Self::TaskMissed | Self::Refresh | Self::End => {
+                Right::Act
+            }
         }
     }
 }

@@ -22,6 +22,7 @@ use super::body::Reply;
 use super::patient::Patient;
 use super::request::{NotEnded, Request};
 use super::routes::{Found, Route, find, parameter};
+use super::schedule::{self, RunTask, TaskAnswered, TaskMissed};
 use super::wire::{Answered, End, OrderRequest, Why};
 use super::{Access, Problem, Right, follow, openapi};
 use crate::model::Name;
@@ -187,6 +188,21 @@ impl Peer {
                 let kind = HeaderValue::from_static("application/x-ndjson");
                 response.headers_mut().insert(CONTENT_TYPE, kind);
                 Ok(response)
+            }
+            Route::Schedule => Ok(json(StatusCode::OK, &self.ask(Request::Schedule).await?)),
+            Route::RunTask => {
+                let task = Name::from(name.unwrap_or_default());
+                let run: RunTask = read_json(request).await?;
+                let asked = run.asked().ok_or_else(|| Problem::bad(schedule::NO_MINUTE))?;
+                let taken = self.ask(|back| Request::RunTask(task.clone(), asked, back)).await?;
+                Ok(json(StatusCode::OK, &TaskAnswered::new(&task, &taken)))
+            }
+            Route::TaskMissed => {
+                let task = Name::from(name.unwrap_or_default());
+                let missed: TaskMissed = read_json(request).await?;
+                let missed = missed.read().ok_or_else(|| Problem::bad(schedule::NO_MINUTE))?;
+                let taken = self.ask(|back| Request::TaskMissed(task.clone(), missed, back)).await?;
+                Ok(json(StatusCode::OK, &TaskAnswered::new(&task, &taken)))
             }
             Route::Refresh => {
                 tracing::info!(uid = self.uid, "asked over the control socket to refresh");

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::server::{BODY, CONNECTIONS, Peer, attend};
 use super::*;
 use crate::control::{Forecast, PlannedStep, Request, Told};
-use crate::engine::{Accepted, Answer, Happened, Order, Refusal, Verb, Whom};
+use crate::engine::{Accepted, Answer, Happened, Order, Refusal, Taken, TaskRefusal, Verb, Whom};
 use crate::model::Name;
 use crate::status::{Reported, Status};
 
@@ -78,6 +78,11 @@ async fn by_rote(mut requests: mpsc::Receiver<Request>) -> Vec<Order> {
             Request::History(name, back) => {
                 let all = vec![told(Happened::Started { pid: 7 })];
                 let _ = back.send(if name.is_none_or(|name| &*name == "imap") { all } else { Vec::new() });
+            }
+            Request::Schedule(back) => drop(back.send(Vec::new())),
+            Request::RunTask(name, _, back) | Request::TaskMissed(name, _, back) => {
+                let known = &*name == "imap";
+                let _ = back.send(if known { Ok(Taken::Begins) } else { Err(TaskRefusal::unknown(&name)) });
             }
             Request::Refresh => {}
             Request::End { stop_services: true, done } => {
@@ -291,6 +296,7 @@ async fn errors_are_problem_details() {
         ("GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n", 404),
         ("DELETE /v1/status HTTP/1.1\r\nHost: x\r\n\r\n", 405),
         ("POST /v1/orders HTTP/1.1\r\nHost: x\r\nContent-Length: 16\r\n\r\n{\"verb\":\"shoot\"}", 400),
+        ("POST /v1/tasks/x/runs HTTP/1.1\r\nHost: x\r\nContent-Length: 16\r\n\r\n{\"due\":\"monday\"}", 400),
         ("GET /v1/history?service=%ff HTTP/1.1\r\nHost: x\r\n\r\n", 400),
     ] {
         let answer = fake.raw(request.as_bytes()).await;
@@ -367,6 +373,8 @@ async fn every_route_is_described_and_every_described_one_exists() {
         let body = match route {
             Route::Orders => r#"{"verb":"start","services":["imap"]}"#,
             Route::PlanDocument => "good",
+            Route::RunTask => "{}",
+            Route::TaskMissed => r#"{"first":"2026-11-23T10:05:00Z","last":"2026-11-23T10:15:00Z","count":2}"#,
             _ => "",
         };
         let length = body.len();

@@ -6,6 +6,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Probe;
+
 /// Everything needed to run one service. Kept in the ledger beside a running process, so that a service removed from
 /// the document is stopped by the declaration it was started with ([R19]).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -45,6 +47,8 @@ pub struct Launch {
     pub listeners: Vec<Listener>,
     /// Where its output goes.
     pub output: Output,
+    /// The name of its log, where that is not the service's own.
+    pub log: Option<String>,
 }
 
 /// Resource limits, as setrlimit(2) takes them; absent means inherited.
@@ -123,6 +127,9 @@ pub struct Listener {
     pub protocol: Protocol,
     /// Whether TLS is spoken from the first byte.
     pub tls: Tls,
+    /// What its probe asks for and expects.
+    #[serde(default)]
+    pub probe: Probe,
 }
 
 impl fmt::Display for Listener {

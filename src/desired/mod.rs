@@ -5,11 +5,15 @@
 
 mod graph;
 mod launch;
+mod probe;
 mod probing;
+mod task;
 
 pub use graph::{Cycle, GraphError, topological};
 pub use launch::{Launch, Limits, Listener, Output, Protocol, Readiness, Reload, Signal, Tls};
+pub use probe::{Login, Probe};
 pub use probing::{External, OnHang, Probing};
+pub use task::{DayRule, Does, Task, Timing};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +68,8 @@ pub struct Desired {
     pub externals: Vec<External>,
     /// Every service after what it depends on and after the lead of its group.
     pub topological: Vec<Ix>,
+    /// Commands run by the clock, in list order ([R16]).
+    pub tasks: Vec<Task>,
 }
 
 /// How starts are ordered beyond dependencies ([R1]).

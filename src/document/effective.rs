@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::profile::Catalogue;
 use super::spec::{
-    GiveUp, HangAction, HighAvailabilityMode, Interval, MessagingServer, Output, Probes, Profile, Protocol,
+    DayRule, GiveUp, HangAction, HighAvailabilityMode, Interval, MessagingServer, Output, Probes, Profile, Protocol,
     ReadinessType, Service, Spec, StartOrder, Task,
 };
 use crate::desired::{OnHang, Probing};
@@ -19,6 +19,15 @@ pub(super) struct Effective<'a> {
     pub(super) services: Vec<Merged>,
     /// Where each name stands in `services`.
     pub(super) by_name: HashMap<String, usize>,
+    /// In list order: the profile's order, then the document's additional tasks.
+    pub(super) tasks: Vec<MergedTask>,
+}
+
+/// A task with its profile's values filled in.
+pub(super) struct MergedTask {
+    pub(super) task: Task,
+    /// Its index in the document's list; nothing where only the profile names it.
+    pub(super) at: Option<usize>,
 }
 
 /// A service with its profile's values filled in.
@@ -51,7 +60,7 @@ impl<'a> Effective<'a> {
             }
         }
         let by_name = services.iter().enumerate().map(|(at, merged)| (merged.service.name.0.clone(), at)).collect();
-        Self { spec, profile, services, by_name }
+        Self { spec, profile, services, by_name, tasks: tasks(spec, profile) }
     }
 
     pub(super) fn path_of(&self, index: usize, field: &str) -> String {
@@ -187,12 +196,15 @@ impl<'a> Effective<'a> {
         own.map_or(general, |own| own.max(general))
     }
 
-    /// The task msprobe, of the document or of the profile.
+    /// The task msprobe, where it is enabled.
     pub(super) fn msprobe(&self) -> Option<&Task> {
-        let of = |tasks: &'a [Task]| tasks.iter().find(|task| &*task.name == "msprobe");
-        of(&self.spec.schedule)
-            .or_else(|| self.profile.spec.schedule.iter().find(|task| &*task.name == "msprobe"))
-            .filter(|task| task.enabled.unwrap_or(true))
+        let known = self.tasks.iter().map(|merged| &merged.task).find(|task| &*task.name == "msprobe");
+        known.filter(|task| task.enabled.unwrap_or(true))
+    }
+
+    /// How the day fields of a task's crontab go together ([R16]).
+    pub(super) fn day_rule(&self, task: &Task) -> DayRule {
+        task.day_rule.unwrap_or(if self.is_oracle() { DayRule::And } else { DayRule::Or })
     }
 
     pub(super) fn is_oracle(&self) -> bool {
@@ -245,10 +257,36 @@ fn merge(own: &Service, supplied: &Service) -> Service {
         ($($field:ident)*) => { $( if merged.$field.is_none() { merged.$field.clone_from(&supplied.$field); } )* };
     }
     if own.command.is_none() {
-        fill!(readiness pid_file reload check stop_signal);
+        fill!(readiness watchdog pid_file reload check stop_signal);
     }
     fill!(enabled command user user_group environment working_directory limits depends_on group group_role
-        on_dependency_restart start_timeout stop_timeout watch_files listeners probes needs watchdog on_hang hold restarted_at required
+        on_dependency_restart start_timeout stop_timeout watch_files listeners probes needs on_hang hold restarted_at required
         output);
+    merged
+}
+
+/// The profile's tasks with what the document says of them, then the document's own.
+fn tasks(spec: &Spec, profile: &Catalogue) -> Vec<MergedTask> {
+    let own = |name: &str| spec.schedule.iter().position(|task| &*task.name == name);
+    let known = profile.spec.schedule.iter().map(|supplied| {
+        let at = own(&supplied.name);
+        MergedTask { task: at.map_or_else(|| supplied.clone(), |at| merge_task(&spec.schedule[at], supplied)), at }
+    });
+    let mut tasks: Vec<MergedTask> = known.collect();
+    for (at, task) in spec.schedule.iter().enumerate() {
+        // Of two tasks with one name the first counts; a rule complains about the second.
+        if own(&task.name) == Some(at) && !tasks.iter().any(|merged| merged.at == Some(at)) {
+            tasks.push(MergedTask { task: task.clone(), at: Some(at) });
+        }
+    }
+    tasks
+}
+
+fn merge_task(own: &Task, supplied: &Task) -> Task {
+    let mut merged = own.clone();
+    macro_rules! fill {
+        ($($field:ident)*) => { $( if merged.$field.is_none() { merged.$field.clone_from(&supplied.$field); } )* };
+    }
+    fill!(enabled crontab day_rule command user time_zone timeout environment needs);
     merged
 }

@@ -15,13 +15,14 @@ mod profile;
 mod resolve;
 mod rules;
 mod scalar;
+mod schedule;
 mod schema;
 pub mod spec;
 mod structure;
 mod tree;
 
 pub use diagnostic::{Diagnostic, Place, Severity};
-pub use profile::{Catalogue, profile_table};
+pub use profile::{Catalogue, profile_table, task_table};
 pub use resolve::{Settings, WatcherPlace, resolve, settings};
 pub use rules::{Cel, Rule, rules};
 pub use schema::schema;

@@ -128,6 +128,30 @@ pub fn profile_table() -> String {
     table
 }
 
+/// The tasks of every profile as a Markdown table, for the reference and the README.
+pub fn task_table() -> String {
+    let mut table = "| Profile | Task | When | Command | Needs |\n|---|---|---|---|---|\n".to_owned();
+    for profile in Profile::ALL {
+        for task in &profile.catalogue().spec.schedule {
+            let words = |list: &[&str], by: &str| list.join(by);
+            let command: Vec<&str> = task.command.iter().flatten().map(|word| &**word).collect();
+            let needs: Vec<&str> = task.needs.iter().flatten().map(|name| &**name).collect();
+            let command =
+                if command.is_empty() { "(a round of probes)".to_owned() } else { code(&words(&command, " ")) };
+            let (name, crontab) = (&task.name, task.crontab.as_deref().unwrap_or_default());
+            // Writing to a string cannot fail.
+            let _ = writeln!(
+                table,
+                "| {} | {name} | {} | {command} | {} |",
+                profile.name(),
+                code(crontab),
+                words(&needs, ", ")
+            );
+        }
+    }
+    table
+}
+
 fn code(text: &str) -> String {
     format!("`{text}`")
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::Document;
 use super::effective::{Effective, Merged};
+use super::schedule;
 use super::spec::{self, DependencyRestart, GiveUp, GroupRole, HighAvailabilityMode, ReadinessType, Service};
 use crate::desired::{
-    Autorestart, Desired, External, Group, GroupIx, Ix, Launch, Limits, Listener, OnGiveUp, Readiness, Reload, Wanted,
-    topological,
+    Autorestart, Desired, External, Group, GroupIx, Ix, Launch, Limits, Listener, Login, OnGiveUp, Probe, Readiness,
+    Reload, Wanted, topological,
 };
 use crate::model::{Fingerprint, Name};
 use crate::policy::cluster;
@@ -152,6 +153,7 @@ pub fn resolve(document: &Document, generation: i64) -> Desired {
         groups,
         externals: externals(&effective),
         topological,
+        tasks: schedule::tasks(&effective, &unwanted),
     }
 }
 
@@ -196,7 +198,7 @@ fn one(
 }
 
 /// The enabled ones, in order.
-fn listeners<'a>(written: impl Iterator<Item = &'a spec::Listener>) -> Vec<Listener> {
+fn listeners<'a>(root: &str, written: impl Iterator<Item = &'a spec::Listener>) -> Vec<Listener> {
     let enabled = written.filter(|listener| listener.enabled.unwrap_or(true));
     let one = |listener: &spec::Listener| Listener {
         address: listener.address.as_ref().map(ToString::to_string),
@@ -204,6 +206,7 @@ fn listeners<'a>(written: impl Iterator<Item = &'a spec::Listener>) -> Vec<Liste
         socket: listener.socket.as_ref().map(ToString::to_string),
         protocol: listener.protocol,
         tls: listener.tls.unwrap_or_default(),
+        probe: probe(root, listener),
     };
     enabled.map(one).collect()
 }
@@ -213,7 +216,7 @@ fn externals(effective: &Effective<'_>) -> Vec<External> {
     let general = effective.probing(&Service::default()).timeout;
     let one = |external: &spec::External| External {
         name: name(&external.name),
-        listeners: listeners(external.listeners.iter()),
+        listeners: listeners(effective.server_root(), external.listeners.iter()),
         timeout: external.timeout.map_or(general, |timeout| timeout.0),
     };
     effective.spec.external.iter().map(one).collect()
@@ -221,14 +224,8 @@ fn externals(effective: &Effective<'_>) -> Vec<External> {
 
 fn launch(effective: &Effective<'_>, service: &Service) -> Launch {
     let root = effective.server_root();
-    let command = |words: Option<&Vec<spec::Argument>>| -> Vec<String> {
-        let mut words: Vec<String> = words.into_iter().flatten().map(ToString::to_string).collect();
-        if let Some(program) = words.first_mut().filter(|program| program.contains('/')) {
-            *program = below(root, program);
-        }
-        words
-    };
-    let listeners = listeners(service.listeners.iter().flatten());
+    let command = |words: Option<&Vec<spec::Argument>>| command(root, words);
+    let listeners = listeners(root, service.listeners.iter().flatten());
     let by_default = if listeners.is_empty() { Readiness::Immediate } else { Readiness::Probe };
     let readiness = service.readiness.as_ref().map_or(by_default, |readiness| match readiness.kind {
         ReadinessType::Notify => Readiness::Notify,
@@ -273,7 +270,17 @@ fn launch(effective: &Effective<'_>, service: &Service) -> Launch {
         watch_files: service.watch_files.iter().flatten().map(|path| below(root, path)).collect(),
         listeners,
         output: service.output.unwrap_or_else(|| effective.output()),
+        log: None,
     }
+}
+
+/// A command's words; a program that is a path starts at `serverRoot`, a bare name is looked up when it is run.
+pub(super) fn command(root: &str, words: Option<&Vec<spec::Argument>>) -> Vec<String> {
+    let mut words: Vec<String> = words.into_iter().flatten().map(ToString::to_string).collect();
+    if let Some(program) = words.first_mut().filter(|program| program.contains('/')) {
+        *program = below(root, program);
+    }
+    words
 }
 
 fn or_seconds(interval: Option<spec::Interval>, seconds: u64) -> Duration {
@@ -281,11 +288,29 @@ fn or_seconds(interval: Option<spec::Interval>, seconds: u64) -> Duration {
 }
 
 /// A path below a folder; an absolute one stays what it is.
+fn probe(root: &str, listener: &spec::Listener) -> Probe {
+    let file = |path: &Option<spec::PathText>| path.as_ref().map(|path| below(root, path));
+    Probe {
+        server_name: listener.server_name.as_ref().map(ToString::to_string),
+        ca_file: file(&listener.ca_file),
+        certificate_file: file(&listener.certificate_file),
+        certificate_warning: listener
+            .certificate_warning
+            .map_or_else(|| Probe::default().certificate_warning, |interval| interval.0),
+        login: listener
+            .login
+            .as_ref()
+            .map(|login| Login { user: login.user.to_string(), password_file: below(root, &login.password_file) }),
+        recipient: listener.recipient.as_ref().map(ToString::to_string),
+        path: listener.path.as_ref().map(ToString::to_string),
+    }
+}
+
 fn below(root: &str, path: &str) -> String {
     Path::new(root).join(path).to_string_lossy().into_owned()
 }
 
-fn name(text: &str) -> Name {
+pub(super) fn name(text: &str) -> Name {
     Name::from(text)
 }
 

@@ -58,6 +58,7 @@ impl Engine {
         if !self.desired.watched {
             self.dismiss_clients();
         }
+        self.replace_tasks();
         self.forgets_hangs_of_another_document();
         self.tell_all(now, Happened::DocumentAccepted { generation });
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::TaskDid;
 use crate::desired::Signal;
 use crate::history::{Cause, Hold};
 use crate::model::{Diagnosis, Exit, Name, Now};
@@ -21,6 +22,18 @@ pub struct Happening {
     pub service: Option<Name>,
     /// What.
     pub what: Happened,
+}
+
+impl Happening {
+    /// The task it is about.
+    pub fn task(&self) -> Option<&str> {
+        self.what.task()
+    }
+
+    /// The service or the task it is about, or `all`.
+    pub fn subject(&self) -> &str {
+        self.service.as_deref().or(self.task()).unwrap_or("all")
+    }
 }
 
 /// What happened.
@@ -185,6 +198,13 @@ pub enum Happened {
     },
     /// Everything is being stopped.
     Ending,
+    /// Something happened to a task.
+    Task {
+        /// Which task.
+        task: Name,
+        /// What.
+        did: TaskDid,
+    },
 }
 
 /// What happened to a store client.
@@ -261,6 +281,13 @@ impl Verb {
     }
 }
 
+impl Happened {
+    /// The task it is about.
+    pub fn task(&self) -> Option<&str> {
+        if let Self::Task { task, .. } = self { Some(task) } else { None }
+    }
+}
+
 impl fmt::Display for Happened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -315,6 +342,7 @@ impl fmt::Display for Happened {
             Self::Forgotten => f.write_str("left the document and is gone"),
             Self::DocumentAccepted { generation } => write!(f, "document {generation} is in force"),
             Self::Ending => f.write_str("everything is being stopped"),
+            Self::Task { did, .. } => did.fmt(f),
         }
     }
 }

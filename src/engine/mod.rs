@@ -11,12 +11,18 @@ mod happening;
 mod health;
 mod notes;
 mod orders;
+mod runs;
+mod task_told;
+mod tasks;
 
 pub use clients::NotRegistered;
 pub use document::Record;
 pub use happening::{ClientNews, Happened, Happening, Verb};
 pub use health::Askable;
 pub use orders::{Accepted, Answer, Order, Refusal, Whom};
+pub use runs::{Asked, NotRun, Taken, TaskRefusal};
+pub use task_told::TaskDid;
+pub use tasks::{TaskRecord, TaskState, TaskTodo};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -53,6 +59,7 @@ pub struct Engine {
     has_removed: bool,
     clients: ClientBook,
     news: Vec<Happening>,
+    tasks: tasks::Tasks,
 }
 
 /// What came out of a turn.
@@ -62,6 +69,8 @@ pub struct Turn {
     pub steps: Vec<Todo>,
     /// Store clients to be killed now, each once.
     pub kills: Vec<Identity>,
+    /// The same about tasks.
+    pub tasks: Vec<TaskTodo>,
     /// What happened, for people, in order.
     pub news: Vec<Happening>,
     /// The next moment a turn is needed although nothing happens.
@@ -110,10 +119,12 @@ impl Engine {
             held_if_absent: HashSet::new(),
             clients: ClientBook::default(),
             has_removed: desired.services.iter().any(|service| service.wanted == Wanted::Removed),
+            tasks: tasks::Tasks::default(),
             desired,
         };
         engine.index_names();
         engine.meet_again();
+        engine.recall_tasks(HashMap::new());
         engine
     }
 
@@ -125,6 +136,8 @@ impl Engine {
     pub fn see(&mut self, now: Now, event: &Event) {
         if let Some(ix) = self.names.get(&event.service).copied() {
             self.fold(now, ix, &event.what);
+        } else if let Some(at) = self.tasks.by_key(&event.service) {
+            self.fold_task(now, at, &event.what);
         }
     }
 
@@ -154,13 +167,15 @@ impl Engine {
         self.forget_what_left(now);
         // Stop before start: what is freed by a stop may be what a start needs.
         steps.sort_by_key(|todo| !matches!(todo.step, Step::Signal { .. }));
-        let finished = self.board.is_finished(&self.scene(now));
+        let tasks = self.turn_tasks(now);
+        let finished = self.tasks.is_idle() && self.board.is_finished(&self.scene(now));
         if finished {
             self.hand_over_marks();
         }
         Turn {
             steps,
             kills: self.clients.take_kills(),
+            tasks,
             news: std::mem::take(&mut self.news),
             wake: self.wake(),
             finished,
@@ -169,7 +184,7 @@ impl Engine {
 
     /// The next moment a turn is needed although nothing happens.
     pub fn wake(&self) -> Option<Boot> {
-        [self.board.wake(), self.clients.wake()].into_iter().flatten().min()
+        [self.board.wake(), self.clients.wake(), self.tasks.wake()].into_iter().flatten().min()
     }
 
     fn scene(&self, now: Now) -> Scene<'_> {

@@ -1,4 +1,4 @@
-//! The journal: one line a turn, each with a checksum; the last record of a service wins.
+//! The journal: one line a turn, each with a checksum; the last record of a service or a task wins.
 //!
 //! One `write` a line, so that a killed agent leaves a whole line or a torn one, and a group restart is remembered for
 //! all its members or for none. It is written anew when it has grown, and after a write that failed.
@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::LedgerError;
-use crate::engine::Record;
+use crate::engine::{Record, TaskRecord};
 use crate::model::{Fingerprint, Life, Name};
 
-/// The format; a higher one was written by a newer agent and is not read.
-const VERSION: u32 = 1;
+/// The format; another one is not read: the agent then looks for what runs.
+const VERSION: u32 = 2;
 /// A journal is written anew when it is larger than this and larger than four times what it must hold.
 const LARGE: u64 = 256 * 1024;
 
@@ -45,6 +45,47 @@ struct Head {
     life: Life,
 }
 
+/// What is kept: of services and of tasks, each by its name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Kept {
+    /// Of services.
+    pub services: HashMap<Name, Record>,
+    /// Of tasks.
+    pub tasks: HashMap<Name, TaskRecord>,
+}
+
+/// What changed in a turn; one line of the journal.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Changed {
+    /// Of services.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<(Name, Record)>,
+    /// Of tasks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<(Name, TaskRecord)>,
+}
+
+impl Changed {
+    /// Whether there is nothing to keep.
+    pub fn is_empty(&self) -> bool {
+        self.services.is_empty() && self.tasks.is_empty()
+    }
+}
+
+impl From<Vec<(Name, Record)>> for Changed {
+    fn from(services: Vec<(Name, Record)>) -> Self {
+        Self { services, tasks: Vec::new() }
+    }
+}
+
+impl Kept {
+    fn take(&mut self, changed: Changed) {
+        self.services.extend(changed.services);
+        self.tasks.extend(changed.tasks);
+    }
+}
+
 /// The open journal.
 #[derive(Debug)]
 pub struct Journal {
@@ -52,7 +93,7 @@ pub struct Journal {
     file: Option<File>,
     head_life: Life,
     epoch: Epoch,
-    kept: HashMap<Name, Record>,
+    kept: Kept,
     size: u64,
     live_size: u64,
 }
@@ -64,7 +105,7 @@ impl Journal {
         let path = folder.join("journal");
         let (life, kept) = match std::fs::read(&path) {
             Ok(bytes) => read(&bytes, &epoch),
-            Err(_) => (Life(0), HashMap::new()),
+            Err(_) => (Life(0), Kept::default()),
         };
         Self { path, file: None, head_life: Life(life.0.saturating_add(1)), epoch, kept, size: 0, live_size: 0 }
     }
@@ -74,21 +115,27 @@ impl Journal {
         self.head_life
     }
 
-    /// What was kept.
+    /// What was kept of services.
     pub fn records(&self) -> &HashMap<Name, Record> {
-        &self.kept
+        &self.kept.services
+    }
+
+    /// What was kept of tasks.
+    pub fn task_records(&self) -> &HashMap<Name, TaskRecord> {
+        &self.kept.tasks
     }
 
     /// Keeps these records before anything that follows from them is done.
     ///
     /// # Errors
     /// The disk does not take them. They are still kept in memory, and the next save writes everything anew.
-    pub fn save(&mut self, records: Vec<(Name, Record)>) -> Result<(), LedgerError> {
-        if records.is_empty() && self.file.is_some() {
+    pub fn save(&mut self, changed: impl Into<Changed>) -> Result<(), LedgerError> {
+        let changed = changed.into();
+        if changed.is_empty() && self.file.is_some() {
             return Ok(());
         }
-        let line = line(&records);
-        self.kept.extend(records);
+        let line = line(&changed);
+        self.kept.take(changed);
         let grown = self.size > LARGE && self.size > 4 * self.live_size;
         let saved = match &mut self.file {
             Some(file) if !grown => file.write_all(&line).inspect(|()| self.size += line.len() as u64),
@@ -105,8 +152,9 @@ impl Journal {
         let new = self.path.with_extension("new");
         let head = Head { version: VERSION, epoch: self.epoch.clone(), life: self.head_life };
         let mut bytes = sealed(&serde_json::to_vec(&head)?);
-        let all: Vec<(Name, Record)> = self.kept.iter().map(|(name, record)| (name.clone(), record.clone())).collect();
-        bytes.extend(line(&all));
+        let services = self.kept.services.iter().map(|(name, record)| (name.clone(), record.clone()));
+        let tasks = self.kept.tasks.iter().map(|(name, record)| (name.clone(), record.clone()));
+        bytes.extend(line(&Changed { services: services.collect(), tasks: tasks.collect() }));
         let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new)?;
         file.write_all(&bytes)?;
         std::fs::rename(&new, &self.path)?;
@@ -125,9 +173,9 @@ fn sealed(json: &[u8]) -> Vec<u8> {
     line
 }
 
-fn line(records: &[(Name, Record)]) -> Vec<u8> {
+fn line(changed: &Changed) -> Vec<u8> {
     // Records are plain data: there is no map with keys that are not text, so this cannot fail.
-    sealed(&serde_json::to_vec(records).unwrap_or_default())
+    sealed(&serde_json::to_vec(changed).unwrap_or_default())
 }
 
 fn unsealed(line: &[u8]) -> Option<&[u8]> {
@@ -136,14 +184,15 @@ fn unsealed(line: &[u8]) -> Option<&[u8]> {
     (Fingerprint::of(json).0 == seal).then_some(json)
 }
 
-/// What a journal's bytes hold, for this epoch: the life that wrote it and the last record of each service, up to the
-/// first line that is not whole. Nothing, where it is of another epoch or a newer version.
-pub fn read(bytes: &[u8], epoch: &Epoch) -> (Life, HashMap<Name, Record>) {
+/// What a journal's bytes hold, for this epoch: the life that wrote it and the last record of each service and
+/// task, up to the first line that is not whole. Nothing, where it is of another epoch or another version.
+pub fn read(bytes: &[u8], epoch: &Epoch) -> (Life, Kept) {
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').map_while(|line| unsealed(line.strip_suffix(b"\n")?));
     let head = lines.next().and_then(|json| serde_json::from_slice::<Head>(json).ok());
-    let Some(head) = head.filter(|head| head.version <= VERSION && head.epoch == *epoch) else {
-        return (Life(0), HashMap::new());
+    let Some(head) = head.filter(|head| head.version == VERSION && head.epoch == *epoch) else {
+        return (Life(0), Kept::default());
     };
-    let records = lines.map_while(|json| serde_json::from_slice::<Vec<(Name, Record)>>(json).ok()).flatten();
-    (head.life, records.collect())
+    let mut kept = Kept::default();
+    lines.map_while(|json| serde_json::from_slice::<Changed>(json).ok()).for_each(|changed| kept.take(changed));
+    (head.life, kept)
 }

@@ -2,7 +2,7 @@
 //!
 //! Two places, because two things end them: the *journal* in the runtime folder holds the marks and is void after a
 //! reboot, so it is not synced and costs one write before a restart; the state folder holds what a reboot must not
-//! end (holds by `hold`, the last good document) and is synced, off the loop.
+//! end (holds by `hold`, the last good document, how far schedules were followed) and is synced, off the loop.
 //!
 //! A journal that is torn, empty, of another boot or pid namespace, or of a newer version is never an error and never
 //! proof of a process: the agent starts without what it cannot read, and looks.
@@ -12,7 +12,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use journal::{Epoch, Journal, read};
+pub use journal::{Changed, Epoch, Journal, Kept, read};
 pub use state::State;
 
 use std::path::PathBuf;

@@ -1,12 +1,14 @@
-//! What a reboot must not end: holds, and the last good document.
+//! What a reboot must not end: holds, the last good document, and how far schedules were followed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::LedgerError;
+use crate::history::TaskMarks;
+use crate::model::Name;
 
 /// The state folder.
 #[derive(Clone, Debug)]
@@ -33,6 +35,27 @@ impl State {
     pub fn save_holds(&self, holds: &BTreeSet<String>) -> Result<(), LedgerError> {
         let text: String = holds.iter().flat_map(|name| [name, "\n"]).collect();
         self.replace("holds", text.as_bytes())
+    }
+
+    /// What was kept of tasks, without their processes; nothing where nothing can be read.
+    pub fn schedule(&self) -> HashMap<Name, TaskMarks> {
+        let bytes = std::fs::read(self.folder.join("schedule.json")).unwrap_or_default();
+        let kept: HashMap<Name, TaskMarks> = serde_json::from_slice(&bytes).unwrap_or_default();
+        kept.into_iter().map(|(name, marks)| (name, marks.without_process())).collect()
+    }
+
+    /// Keeps how far schedules were followed, and how tasks last ran.
+    ///
+    /// # Errors
+    /// The disk does not take it; the old one stays.
+    pub fn save_schedule(&self, schedule: &[u8]) -> Result<(), LedgerError> {
+        self.replace("schedule.json", schedule)
+    }
+
+    /// What [`State::save_schedule`] keeps.
+    pub fn schedule_of(tasks: &HashMap<Name, TaskMarks>) -> Vec<u8> {
+        // Plain data by name: this cannot fail.
+        serde_json::to_vec(tasks).unwrap_or_default()
     }
 
     /// The last document that was put in force, if one was kept.

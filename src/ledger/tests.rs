@@ -1,15 +1,15 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::*;
-use crate::engine::Record;
-use crate::history::Marks;
-use crate::model::{Boot, Incarnation, Life, Name};
+use crate::engine::{Record, TaskRecord};
+use crate::history::{Followed, Marks, TaskMarks};
+use crate::model::{Boot, Incarnation, Life, Minute, Name};
 
 fn epoch(boot: &str) -> Epoch {
     Epoch { boot: boot.to_owned(), namespace: "pid:[1]".to_owned() }
 }
 
-fn record(used: u64) -> Record {
+fn record_of(used: u64) -> Record {
     Record { marks: Marks { used: Incarnation(used), charges: vec![Boot(7)], ..Marks::default() }, ..Record::default() }
 }
 
@@ -22,18 +22,43 @@ fn r11_a_killed_agent_finds_every_record_it_saved() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = Journal::open(folder.path(), epoch("a"));
     assert_eq!(journal.life(), Life(1));
-    journal.save(vec![("store".into(), record(1)), ("imap".into(), record(2))]).unwrap();
-    journal.save(vec![("imap".into(), record(3))]).unwrap();
+    journal.save(vec![("store".into(), record_of(1)), ("imap".into(), record_of(2))]).unwrap();
+    journal.save(vec![("imap".into(), record_of(3))]).unwrap();
     let next = Journal::open(folder.path(), epoch("a"));
     assert_eq!((kept(&next, "store"), kept(&next, "imap"), next.life()), (Some(1), Some(3), Life(2)));
+}
+
+#[test]
+fn r16_a_killed_agent_finds_which_run_it_had_begun_and_how_far_schedules_were_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut followed = Followed::from(Minute(7));
+    followed.answer(Minute(9));
+    let marks = TaskMarks { used: Incarnation(3), followed: Some(followed), ..TaskMarks::default() };
+    let record = TaskRecord { marks: marks.clone(), ..TaskRecord::default() };
+    let mut journal = Journal::open(folder.path(), epoch("a"));
+    journal
+        .save(Changed { tasks: vec![("purge".into(), record)], services: vec![("purge".into(), record_of(1))] })
+        .unwrap();
+    let next = Journal::open(folder.path(), epoch("a"));
+    assert_eq!(next.task_records().get("purge").map(|record| &record.marks), Some(&marks));
+    assert_eq!(kept(&next, "purge"), Some(1), "a service may have the name of a task");
+    let state = State::new(folder.path());
+    state.save_schedule(&State::schedule_of(&HashMap::from([(Name::from("purge"), marks.clone())]))).unwrap();
+    assert_eq!(
+        state.schedule().get("purge"),
+        Some(&marks.without_process()),
+        "a reboot ends the run, not the schedule"
+    );
+    std::fs::write(folder.path().join("schedule.json"), "{").unwrap();
+    assert!(state.schedule().is_empty());
 }
 
 #[test]
 fn r05_a_torn_journal_gives_every_whole_line_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = Journal::open(folder.path(), epoch("a"));
-    journal.save(vec![("store".into(), record(1))]).unwrap();
-    journal.save(vec![("imap".into(), record(2))]).unwrap();
+    journal.save(vec![("store".into(), record_of(1))]).unwrap();
+    journal.save(vec![("imap".into(), record_of(2))]).unwrap();
     let whole = std::fs::read(folder.path().join("journal")).unwrap();
     let first = whole.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at).nth(1).unwrap();
     for cut in 0..whole.len() {
@@ -47,7 +72,7 @@ fn r05_a_torn_journal_gives_every_whole_line_and_nothing_else() {
 #[test]
 fn r05_a_flipped_bit_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
-    Journal::open(folder.path(), epoch("a")).save(vec![("store".into(), record(1))]).unwrap();
+    Journal::open(folder.path(), epoch("a")).save(vec![("store".into(), record_of(1))]).unwrap();
     let mut bytes = std::fs::read(folder.path().join("journal")).unwrap();
     let at = bytes.len() - 10;
     bytes[at] ^= 1;
@@ -58,10 +83,10 @@ fn r05_a_flipped_bit_is_noticed() {
 #[test]
 fn r05_a_journal_of_another_boot_or_a_newer_version_proves_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    Journal::open(folder.path(), epoch("a")).save(vec![("store".into(), record(1))]).unwrap();
+    Journal::open(folder.path(), epoch("a")).save(vec![("store".into(), record_of(1))]).unwrap();
     assert_eq!(kept(&Journal::open(folder.path(), epoch("b")), "store"), None);
     let text = std::fs::read_to_string(folder.path().join("journal")).unwrap();
-    let head = text.lines().next().unwrap()[17..].replace("\"version\":1", "\"version\":2");
+    let head = text.lines().next().unwrap()[17..].replace("\"version\":2", "\"version\":3");
     let seal = crate::model::Fingerprint::of(head.as_bytes()).0;
     let rest: String = text.lines().skip(1).flat_map(|line| [line, "\n"]).collect();
     std::fs::write(folder.path().join("journal"), format!("{seal:016x} {head}\n{rest}")).unwrap();
@@ -73,7 +98,7 @@ fn the_journal_stays_bounded_however_often_it_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = Journal::open(folder.path(), epoch("a"));
     for turn in 0..5_000 {
-        journal.save(vec![("store".into(), record(turn))]).unwrap();
+        journal.save(vec![("store".into(), record_of(turn))]).unwrap();
     }
     let size = std::fs::metadata(folder.path().join("journal")).unwrap().len();
     assert!(size < 300_000, "{size} bytes");
@@ -85,10 +110,10 @@ fn a_disk_that_takes_nothing_is_reported_and_loses_nothing_once_it_does_again() 
     let folder = tempfile::tempdir().unwrap();
     let runtime = folder.path().join("run");
     let mut journal = Journal::open(&runtime, epoch("a"));
-    let error = journal.save(vec![("store".into(), record(1))]).unwrap_err();
+    let error = journal.save(vec![("store".into(), record_of(1))]).unwrap_err();
     assert!(error.to_string().contains("cannot be written"), "{error}");
     std::fs::create_dir(&runtime).unwrap();
-    journal.save(vec![("imap".into(), record(2))]).unwrap();
+    journal.save(vec![("imap".into(), record_of(2))]).unwrap();
     let next = Journal::open(&runtime, epoch("a"));
     assert_eq!((kept(&next, "store"), kept(&next, "imap")), (Some(1), Some(2)));
 }

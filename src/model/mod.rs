@@ -3,6 +3,7 @@
 //! Decides nothing and touches nothing; depends on no other module of the crate. Everybody uses it.
 
 mod answer;
+mod certificate;
 mod exit;
 mod fact;
 mod fingerprint;
@@ -10,11 +11,12 @@ mod round;
 mod time;
 
 pub use answer::{Answer, Heard};
+pub use certificate::{Certificate, Loaded};
 pub use exit::Exit;
 pub use fact::{Doubt, Fact};
 pub use fingerprint::Fingerprint;
 pub use round::{Diagnosis, Health, Pressure, Round, Strain};
-pub use time::{Boot, Now, Wall};
+pub use time::{Boot, Minute, Now, Wall};
 
 use serde::{Deserialize, Serialize};
 

@@ -7,13 +7,16 @@
 
 use std::time::Duration;
 
-use rustix::io::Errno;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::place::{Place, Stream};
-use crate::desired::{Listener, Protocol, Tls};
-use crate::model::{Answer, Heard};
-use crate::protocol::{Dialogue, Input, Transcript, Verdict};
+use super::tls::{self, Refusal, Served};
+use super::{certificate, file, heard};
+use crate::clock;
+use crate::desired::{Listener, Tls};
+use crate::model::{Answer, Certificate, Heard, Loaded, Name};
+use crate::protocol::{Dialogue, Input, Output, Script, Transcript};
 
 /// How long the answer to a goodbye is waited for.
 const GOODBYE_LIMIT: Duration = Duration::from_secs(1);
@@ -25,10 +28,10 @@ const LATE: Duration = Duration::from_secs(1);
 /// What is asked, and where.
 #[derive(Clone, Debug)]
 pub struct Question {
-    listener: u16,
+    number: u16,
+    listener: Listener,
     place: Place,
-    protocol: Protocol,
-    tls: Tls,
+    whole: bool,
     limit: Duration,
 }
 
@@ -37,29 +40,49 @@ pub struct Question {
 pub struct Asked {
     /// The fact for the planner.
     pub answer: Answer,
+    /// The certificate that was served, if one was and a whole question was asked.
+    pub certificate: Option<Certificate>,
     /// The conversation, for a person.
     pub transcript: Transcript,
 }
 
 impl Question {
-    /// Asks whether a listener greets as its protocol demands. `number` is given back in the answer; `limit` is how long
-    /// everything but the goodbye may take.
+    /// Asks whether a listener greets as its protocol demands, over TLS where it has that; the certificate is not looked
+    /// at. `number` is given back in the answer; `limit` is how long everything but the goodbye may take.
     pub fn greeting(number: u16, listener: &Listener, limit: Duration) -> Self {
-        Self { listener: number, place: Place::of(listener), protocol: listener.protocol, tls: listener.tls, limit }
+        Self { number, listener: listener.clone(), place: Place::of(listener), whole: false, limit }
     }
 
-    fn dialogue(&self) -> Dialogue {
-        let protocol = match self.tls {
-            Tls::Implicit => Protocol::Tcp,
-            Tls::None | Tls::StartTls => self.protocol,
-        };
-        Dialogue::greeting(protocol, &self.place.to_string())
+    /// Asks everything that is declared: greeting, capabilities, login, recipient or path, and the certificate.
+    pub fn whole(number: u16, listener: &Listener, limit: Duration) -> Self {
+        Self { whole: true, ..Self::greeting(number, listener, limit) }
+    }
+
+    /// What is spoken; the login is not in it yet.
+    fn script(&self) -> Script {
+        let probe = &self.listener.probe;
+        let host = probe.server_name.clone().unwrap_or_else(|| self.place.to_string());
+        Script {
+            start_tls: self.listener.tls == Tls::StartTls,
+            whole: self.whole,
+            recipient: probe.recipient.clone(),
+            path: probe.path.clone().filter(|_| self.whole),
+            ..Script::greeting(self.listener.protocol, &host)
+        }
+    }
+
+    /// The name for SNI.
+    fn name(&self) -> Option<&str> {
+        match (&self.listener.probe.server_name, &self.place) {
+            (Some(name), _) | (None, Place::Named(name, _)) => Some(name),
+            (None, Place::Tcp(_) | Place::Unix(_) | Place::Nowhere) => None,
+        }
     }
 }
 
 impl std::fmt::Display for Question {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?} at {}", self.protocol, self.place)
+        write!(f, "{:?} at {}", self.listener.protocol, self.place)
     }
 }
 
@@ -68,13 +91,15 @@ impl std::fmt::Display for Question {
 pub async fn ask(question: &Question) -> Asked {
     let began = Instant::now();
     let deadline = began + question.limit;
-    let mut asking = Asking { question, began, step: Step::LookUp, transcript: Transcript::default() };
+    let mut asking =
+        Asking { question, began, step: Step::LookUp, transcript: Transcript::default(), certificate: None };
     let heard = match timeout_at(deadline, asking.converse()).await {
         Ok(heard) => heard,
         Err(_) => asking.timed_out(deadline),
     };
-    let took = if heard == Heard::Silent { question.limit } else { asking.elapsed() };
-    Asked { answer: Answer { listener: question.listener, took, heard }, transcript: asking.transcript }
+    let took = if heard == Heard::Silent { question.limit } else { began.elapsed() };
+    let Asking { transcript, certificate, .. } = asking;
+    Asked { answer: Answer { listener: question.number, took, heard }, certificate, transcript }
 }
 
 /// How far it has come.
@@ -91,48 +116,96 @@ struct Asking<'a> {
     began: Instant,
     step: Step,
     transcript: Transcript,
+    certificate: Option<Certificate>,
 }
+
+/// A dialogue and the connection it is held over.
+struct Conversation {
+    stream: Stream,
+    dialogue: Dialogue,
+    secured: bool,
+    /// The peer is on this host.
+    is_here: bool,
+}
+
+/// What ends a conversation before its verdict.
+type Ended = Heard;
 
 impl Asking<'_> {
     async fn converse(&mut self) -> Heard {
-        let addresses = match self.question.place.look_up().await {
+        let question = self.question;
+        let mut script = question.script();
+        if let Some(login) = question.listener.probe.login.as_ref().filter(|_| question.whole) {
+            match file::credentials(&login.user, login.password_file.as_ref()) {
+                Ok(credentials) => {
+                    self.transcript.mask(credentials.secrets());
+                    script.login = Some(credentials);
+                }
+                Err(error) => {
+                    return Heard::Unknown(self.note(format!("{}: {error}", login.password_file)));
+                }
+            }
+        }
+        let addresses = match question.place.look_up().await {
             Ok(addresses) => addresses,
-            Err(error) => return Heard::Unknown(self.note(format!("{}: {error}", self.question.place))),
+            Err(error) => return Heard::Unknown(self.note(format!("{}: {error}", question.place))),
         };
         self.step = Step::Connect;
-        let stream = match self.question.place.connect(&addresses).await {
-            Ok(stream) => stream,
+        let (stream, is_here) = match question.place.connect(&addresses).await {
+            Ok(connected) => connected,
             Err(error) => {
                 let words = self.note(error.to_string());
-                return not_connected(&error, words);
+                return heard::not_connected(&error, words);
             }
         };
         self.step = Step::Talk;
-        self.note(format!("connected to {}", self.question.place));
-        let mut conversation = Conversation { stream, dialogue: self.question.dialogue() };
-        let heard = self.talk(&mut conversation).await;
-        if !conversation.dialogue.is_over() {
-            tokio::spawn(conversation.hear_goodbye());
+        self.note(format!("connected to {}", question.place));
+        self.hold(stream, is_here, script).await.unwrap_or_else(|ended| ended)
+    }
+
+    async fn hold(&mut self, stream: Stream, is_here: bool, script: Script) -> Result<Heard, Ended> {
+        let has_login = script.login.is_some();
+        let mut of = Conversation { stream, dialogue: Dialogue::new(script), secured: false, is_here };
+        match self.question.listener.tls {
+            Tls::Implicit => of = self.secure(of).await?,
+            Tls::None if has_login && !is_here => {
+                let words = "the password would leave this host in clear text: declare tls";
+                return Err(Heard::Unknown(self.note(words.to_owned())));
+            }
+            Tls::None | Tls::StartTls => {}
         }
-        heard
+        let output = of.dialogue.advance(Input::Connected);
+        let (of, heard) = self.talk(of, output).await?;
+        if of.secured || !of.dialogue.is_over() {
+            tokio::spawn(of.leave());
+        }
+        let fault = self.certificate.as_ref().and_then(|certificate| certificate.fault.clone());
+        Ok(match (heard, fault) {
+            (Heard::Served, Some(fault)) => Heard::BadCertificate(fault),
+            (heard, _) => heard,
+        })
     }
 
     /// Goes on until the dialogue has a verdict; what is to be sent with it (the goodbye) is sent.
-    async fn talk(&mut self, of: &mut Conversation) -> Heard {
+    async fn talk(&mut self, mut of: Conversation, mut output: Output) -> Result<(Conversation, Heard), Ended> {
         let mut buffer = [0; 1024];
-        let mut output = of.dialogue.advance(Input::Connected);
         loop {
-            let sent = of.stream.send(&output.send).await;
+            let sent = of.send(&output.send).await;
             self.transcript.said(self.began.elapsed(), &output.send);
             if let Some(verdict) = output.verdict {
-                return heard(verdict);
+                return Ok((of, heard::of(verdict)));
             }
             // A peer that closed may have said why before that, and it is read all the same.
             if let Err(error) = sent
-                && !is_a_close(&error)
+                && !heard::is_a_close(&error)
             {
                 let words = self.note(error.to_string());
-                return broken(&error, words);
+                return Err(heard::broken(&error, words));
+            }
+            if output.start_tls {
+                of = self.secure(of).await?;
+                output = of.dialogue.advance(Input::Secured);
+                continue;
             }
             output = match of.stream.read(&mut buffer).await {
                 Ok(0) => {
@@ -145,13 +218,59 @@ impl Asking<'_> {
                 }
                 Err(error) => {
                     let words = self.note(error.to_string());
-                    if !is_a_close(&error) {
-                        return broken(&error, words);
+                    if !heard::is_a_close(&error) {
+                        return Err(heard::broken(&error, words));
                     }
                     of.dialogue.advance(Input::Closed)
                 }
             };
         }
+    }
+
+    /// Begins TLS and looks at the certificate. A password goes only to whom it may go to.
+    async fn secure(&mut self, of: Conversation) -> Result<Conversation, Ended> {
+        let Conversation { stream, mut dialogue, secured: _, is_here } = of;
+        let (stream, served) = match tls::begin(stream, self.question.name()).await {
+            Ok(begun) => begun,
+            Err(Refusal::Alert(words)) => return Err(Heard::Refused(self.note(words))),
+            Err(Refusal::Violation(words)) => return Err(Heard::Violation(self.note(words))),
+            Err(Refusal::Broken(error)) => {
+                let words = self.note(format!("in the TLS handshake: {error}"));
+                let closed = dialogue.advance(Input::Closed).verdict.filter(|_| heard::is_a_close(&error));
+                return Err(closed.map_or_else(|| heard::broken(&error, words), heard::of));
+            }
+        };
+        if self.question.whole {
+            self.look_at(&served)?;
+            if !is_here && !self.knows_the_peer() && dialogue.forget_login() {
+                let words = self.note("no login: nothing proves that the password goes where it may".to_owned());
+                // A fault of the certificate says why, and is the answer then.
+                if self.certificate.as_ref().is_some_and(|certificate| certificate.fault.is_none()) {
+                    return Err(Heard::Unknown(words));
+                }
+            }
+        }
+        Ok(Conversation { stream, dialogue, secured: true, is_here })
+    }
+
+    fn look_at(&mut self, served: &Served) -> Result<(), Ended> {
+        match certificate::judge(served, &self.question.listener.probe, clock::wall()) {
+            Ok(certificate) => {
+                self.note(format!("TLS, certificate {} until {}", certificate.subject, certificate.not_after));
+                self.certificate = Some(certificate);
+                Ok(())
+            }
+            Err(words) => Err(Heard::BadCertificate(self.note(words.to_string()))),
+        }
+    }
+
+    /// Whether the certificate proves who is spoken to.
+    fn knows_the_peer(&self) -> bool {
+        let declared = &self.question.listener.probe;
+        self.certificate.as_ref().is_some_and(|certificate| {
+            let is_checked = declared.ca_file.is_some() && declared.server_name.is_some();
+            certificate.fault.is_none() && (is_checked || certificate.loaded == Loaded::Yes)
+        })
     }
 
     fn timed_out(&mut self, deadline: Instant) -> Heard {
@@ -176,66 +295,35 @@ impl Asking<'_> {
         }
     }
 
-    fn elapsed(&self) -> Duration {
-        self.began.elapsed()
-    }
-
-    fn note(&mut self, text: String) -> crate::model::Name {
+    fn note(&mut self, text: String) -> Name {
         let words = text.as_str().into();
         self.transcript.note(self.began.elapsed(), text);
         words
     }
 }
 
-fn heard(verdict: Verdict) -> Heard {
-    match verdict {
-        Verdict::Alive => Heard::Served,
-        Verdict::Refused(text) => Heard::Refused(text.into()),
-        Verdict::Violation(text) => Heard::Violation(text.into()),
-        Verdict::Closed(text) => Heard::ClosedEarly(text.into()),
-    }
-}
-
-/// What a failed `connect` says. Only what the peer's own host can have said counts against the service; all the rest,
-/// above all what is not known here, is the prober's.
-fn not_connected(error: &std::io::Error, words: crate::model::Name) -> Heard {
-    match Errno::from_io_error(error) {
-        // A socket file that is missing, or that is no stream socket, is nobody who listens there.
-        Some(Errno::CONNREFUSED | Errno::CONNRESET | Errno::NOENT | Errno::NOTDIR | Errno::PROTOTYPE) => {
-            Heard::NotListening(words)
-        }
-        Some(Errno::TIMEDOUT) => Heard::Silent,
-        Some(_) | None => Heard::Unknown(words),
-    }
-}
-
-/// What an error on an established connection says that is no close.
-fn broken(error: &std::io::Error, words: crate::model::Name) -> Heard {
-    if Errno::from_io_error(error) == Some(Errno::TIMEDOUT) { Heard::Silent } else { Heard::Unknown(words) }
-}
-
-fn is_a_close(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
-    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof)
-}
-
-/// A dialogue and the connection it is held over.
-struct Conversation {
-    stream: Stream,
-    dialogue: Dialogue,
-}
-
 impl Conversation {
-    /// Waits for the peer's goodbye, so that it does not log a lost connection (C20); not for long.
-    async fn hear_goodbye(mut self) {
+    /// All of it, out of every buffer of ours.
+    async fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.stream.write_all(bytes).await?;
+        self.stream.flush().await
+    }
+
+    /// Waits for the peer's goodbye and ends TLS, so that it does not log a lost connection (C20); not for long.
+    async fn leave(mut self) {
         let mut buffer = [0; 256];
         let heard = async {
             while !self.dialogue.is_over() {
                 match self.stream.read(&mut buffer).await {
-                    Ok(0) | Err(_) => return,
+                    Ok(0) | Err(_) => break,
                     Ok(n) => drop(self.dialogue.advance(Input::Bytes(&buffer[..n]))),
                 }
             }
+            // A peer that is gone needs no goodbye.
+            let _ = self.stream.shutdown().await;
         };
         // Late or not, the connection ends here.
         let _ = timeout(GOODBYE_LIMIT, heard).await;

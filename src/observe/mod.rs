@@ -5,8 +5,12 @@
 //! [`surroundings`] by the command line too, where no agent runs.
 
 pub mod ask;
+mod certificate;
+mod file;
+mod heard;
 mod place;
 pub mod readiness;
 pub mod surroundings;
 #[cfg(test)]
 mod tests;
+mod tls;

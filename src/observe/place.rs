@@ -3,10 +3,10 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::desired::Listener;
@@ -52,22 +52,30 @@ impl Place {
         }
     }
 
-    /// One attempt, unbounded in time. `found` is what [`Self::look_up`] found.
-    pub(super) async fn connect(&self, found: &[SocketAddr]) -> io::Result<Stream> {
-        match self {
-            Self::Tcp(address) => Ok(Stream::Tcp(not_ourselves(TcpStream::connect(address).await?)?)),
-            Self::Named(..) => Ok(Stream::Tcp(not_ourselves(TcpStream::connect(found).await?)?)),
-            Self::Unix(path) => loop {
-                // Where the queue of a socket is full, connect(2) waits for TCP but fails with EAGAIN here. It is the
-                // same thing: nobody accepts, and may do so yet.
-                match UnixStream::connect(path).await {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(QUEUE_PAUSE).await,
-                    stream => return stream.map(Stream::Unix),
-                }
-            },
+    /// One attempt, unbounded in time, and whether it ends on this very host: what is said there leaves it not. `found`
+    /// is what [`Self::look_up`] found.
+    pub(super) async fn connect(&self, found: &[SocketAddr]) -> io::Result<(Stream, bool)> {
+        let stream = match self {
+            Self::Tcp(address) => TcpStream::connect(address).await?,
+            Self::Named(..) => TcpStream::connect(found).await?,
+            Self::Unix(path) => return Ok((connect_unix(path).await?, true)),
             Self::Nowhere => {
-                Err(io::Error::new(io::ErrorKind::InvalidInput, "the listener has neither port nor socket"))
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "the listener has neither port nor socket"));
             }
+        };
+        let stream = not_ourselves(stream)?;
+        let is_here = stream.peer_addr()?.ip().to_canonical().is_loopback();
+        Ok((Box::new(stream), is_here))
+    }
+}
+
+/// Where the queue of a socket is full, connect(2) waits for TCP but fails with EAGAIN here. It is the same thing:
+/// nobody accepts, and may do so yet.
+async fn connect_unix(path: &Path) -> io::Result<Stream> {
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(QUEUE_PAUSE).await,
+            stream => return Ok(Box::new(stream?)),
         }
     }
 }
@@ -94,34 +102,9 @@ impl fmt::Display for Place {
     }
 }
 
-/// An established connection.
-pub(super) enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
+/// An established connection, with TLS or without.
+pub(super) type Stream = Box<dyn ReadWrite>;
 
-impl Stream {
-    /// The next bytes; none means that the peer closed.
-    pub(super) async fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.both().read(into).await
-    }
-
-    /// All of it, out of every buffer of ours.
-    pub(super) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        self.both().write_all(bytes).await?;
-        self.both().flush().await
-    }
-
-    fn both(&mut self) -> &mut dyn ReadWrite {
-        match self {
-            Self::Tcp(stream) => stream,
-            Self::Unix(stream) => stream,
-        }
-    }
-}
-
-trait ReadWrite: AsyncRead + AsyncWrite + Unpin + Send {}
+/// What every connection can do.
+pub(super) trait ReadWrite: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> ReadWrite for T {}

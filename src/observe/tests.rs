@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 
 use super::place::{Place, not_ourselves};
-use crate::desired::{Listener, Protocol, Tls};
+use crate::desired::{Listener, Probe, Protocol, Tls};
 
 fn listener(address: Option<&str>, port: Option<u16>, socket: Option<&str>) -> Listener {
     Listener {
@@ -10,6 +10,7 @@ fn listener(address: Option<&str>, port: Option<u16>, socket: Option<&str>) -> L
         socket: socket.map(Into::into),
         protocol: Protocol::Imap,
         tls: Tls::None,
+        probe: Probe::default(),
     }
 }
 

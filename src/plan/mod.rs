@@ -10,6 +10,7 @@ mod note;
 mod reason;
 mod standing;
 mod step;
+mod task;
 mod verdict;
 
 pub use crate::history::Rung;
@@ -19,6 +20,7 @@ pub(crate) use reason::left_hanging;
 pub use reason::{Down, Outlook, Reason};
 pub use standing::LIST_PATIENCE;
 pub use step::{ClientEvent, ClientSeen, Event, Found, Seen, Step};
+pub use task::{TaskAct, TaskReason, TaskScene, TaskVerdict, task_verdict};
 pub use verdict::{KILL_PATIENCE, LOOK_AGAIN};
 
 use crate::desired::{Desired, Ix, Service};

@@ -1,17 +1,11 @@
 //! Crontabs: what the five fields mean, and how long they may keep silent.
 //!
-//! Knows the calendar and nothing of clocks or time zones; a day has 24 hours here. Validation asks it today.
+//! Knows the calendar and nothing of clocks or time zones; a day has 24 hours here. Validation asks it, and
+//! [`super::due`], which knows zones.
+
+pub use crate::desired::DayRule;
 
 use std::time::Duration;
-
-/// How the two day fields go together where both are set ([R16]).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DayRule {
-    /// Both must match, as in Oracle's scheduler.
-    And,
-    /// One must match, as in cron.
-    Or,
-}
 
 /// Why five fields are no crontab.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,8 +79,7 @@ impl Crontab {
 
     /// The longest time between two moments at which it is due; nothing when it is never due, as on 30 February.
     pub fn longest_gap(&self) -> Option<Duration> {
-        let of_day: Vec<u32> =
-            (0..1440).filter(|minute| has(self.hours, minute / 60) && has(self.minutes, minute % 60)).collect();
+        let of_day = self.minutes_of_day();
         let (first, last) = (*of_day.first()?, *of_day.last()?);
         let mut gap = of_day.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
         // The calendar repeats after 400 years, weekdays included; one round more sees the gap over its seam.
@@ -99,6 +92,16 @@ impl Crontab {
             gap = gap.max((pair[1] - pair[0]) * 1440 + first - last);
         }
         Some(Duration::from_secs(u64::from(gap) * 60))
+    }
+
+    /// The minutes of a day at which it is due, counted from midnight, ascending.
+    pub(super) fn minutes_of_day(&self) -> Vec<u32> {
+        (0..1440).filter(|minute| has(self.hours, minute / 60) && has(self.minutes, minute % 60)).collect()
+    }
+
+    /// Whether it is due at all on a day of a month (both from 1) that is this day of the week (0 is Sunday).
+    pub(super) fn is_due_on(&self, month: u32, day: u32, weekday: u32) -> bool {
+        self.matches(Date { number: weekday, month, day })
     }
 
     fn matches(&self, date: Date) -> bool {

@@ -1,15 +1,13 @@
 //! HTTP/1.1: RFC 9112. The client speaks first.
 
-use super::{Turn, Verdict};
+use super::Script;
+use super::dialogue::Turn;
 
 /// How far it has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// The request is to be sent.
-    Request {
-        /// For the `Host` field.
-        host: String,
-    },
+    Request,
     /// Waiting for a status line.
     Status,
     /// Within the fields of an interim response (1xx, RFC 9110 15.2), which a final one follows.
@@ -17,23 +15,24 @@ pub(super) enum Phase {
 }
 
 impl Phase {
-    pub(super) fn new(host: &str) -> Self {
+    /// A declared path is asked for with GET, because what answers for a service's health often knows no other method.
+    pub(super) fn connected(&mut self, script: &Script) -> Turn {
+        *self = Self::Status;
+        let (method, path) = match &script.path {
+            Some(path) if is_path(path) => ("GET", path.as_str()),
+            Some(_) | None => ("HEAD", "/"),
+        };
+        let host = &script.host;
         let sound = !host.is_empty() && host.len() <= 255 && host.bytes().all(is_host_byte);
-        Self::Request { host: if sound { host } else { "localhost" }.to_owned() }
+        let host = if sound { host } else { "localhost" };
+        Turn::say(format!(
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: mailward\r\nConnection: close\r\n\r\n"
+        ))
     }
 
-    pub(super) fn connected(&mut self) -> Turn {
-        match std::mem::replace(self, Self::Status) {
-            Self::Request { host } => Turn::say(format!(
-                "HEAD / HTTP/1.1\r\nHost: {host}\r\nUser-Agent: mailward\r\nConnection: close\r\n\r\n"
-            )),
-            Self::Status | Self::Interim => Turn::wait(),
-        }
-    }
-
-    pub(super) fn line(&mut self, line: &[u8]) -> Turn {
+    pub(super) fn line(&mut self, line: &[u8], script: &Script) -> Turn {
         match self {
-            Self::Request { .. } => Turn::violation("silence until the request", line),
+            Self::Request => Turn::violation("silence until the request", line),
             Self::Interim => {
                 if line.is_empty() {
                     *self = Self::Status;
@@ -47,12 +46,19 @@ impl Phase {
                     *self = Self::Interim;
                     Turn::wait()
                 }
-                Some(200..=499) => Turn::end(Verdict::Alive, b""),
-                Some(_) => Turn::refused(line, b""),
+                Some(200..=399) => Turn::alive(""),
+                // Without a declared path, "not found" and "forbidden" come from a server that serves.
+                Some(400..=499) if script.path.is_none() => Turn::alive(""),
+                Some(_) => Turn::refused(line, ""),
                 None => Turn::violation("an HTTP/1 status line", line),
             },
         }
     }
+}
+
+/// Origin form (RFC 9112 3.2.1) without anything that could end the line or the word.
+fn is_path(path: &str) -> bool {
+    path.starts_with('/') && path.len() <= 1024 && path.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn is_host_byte(byte: u8) -> bool {

@@ -57,3 +57,16 @@ impl Lines {
         &self.line
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endless_line_takes_no_more_memory_than_a_line() {
+        let mut lines = Lines::default();
+        let fed = (0..1_000_000).take_while(|_| lines.push(b'x').is_ok()).count();
+        assert_eq!(fed, LINE_LIMIT);
+        assert!(lines.partial().len() <= LINE_LIMIT && lines.line.capacity() <= 2 * LINE_LIMIT);
+    }
+}

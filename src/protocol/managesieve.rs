@@ -1,46 +1,90 @@
-//! `ManageSieve`: RFC 5804 1.2, 1.3 and 1.7. The server begins with its capabilities and an OK.
+//! `ManageSieve`: RFC 5804. The server begins with its capabilities and an OK, and does so again once TLS is spoken.
 
+use super::dialogue::Turn;
 use super::lines::Lines;
-use super::{Turn, Verdict};
+use super::{Script, starts_with_word};
 
-/// How far it has come. STARTTLS and AUTHENTICATE will follow the greeting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// Before or at a capability line, or at the OK after them.
-    Capabilities,
-    /// In the rest of a line that a literal interrupted.
-    AfterLiteral,
+/// How far it has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Phase {
+    awaits: Awaits,
+    /// The next line is the rest of one that a literal interrupted.
+    after_literal: bool,
 }
 
-const LOGOUT: &[u8] = b"LOGOUT\r\n";
+/// What is awaited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Awaits {
+    /// A capability, or the OK after them.
+    #[default]
+    Greeting,
+    StartTls,
+    /// The capabilities once more (RFC 5804 2.2).
+    Again,
+    Login,
+}
+
+const LOGOUT: &str = "LOGOUT\r\n";
 
 impl Phase {
-    pub(super) fn line(&mut self, line: &[u8], lines: &mut Lines) -> Turn {
+    pub(super) fn has_greeted(self) -> bool {
+        self.awaits != Awaits::Greeting
+    }
+
+    /// For a close that comes too early.
+    pub(super) fn awaited(self) -> &'static str {
+        match self.awaits {
+            Awaits::Greeting => "the OK of its greeting",
+            Awaits::StartTls => "its answer to STARTTLS",
+            Awaits::Again => "its capabilities after STARTTLS",
+            Awaits::Login => "its answer to AUTHENTICATE",
+        }
+    }
+
+    pub(super) fn secured(&mut self) -> Turn {
+        self.awaits = Awaits::Again;
+        Turn::wait()
+    }
+
+    pub(super) fn line(&mut self, line: &[u8], lines: &mut Lines, script: &Script) -> Turn {
         let literal = literal(line);
-        let fresh = *self == Self::Capabilities;
-        *self = if literal.is_some() { Self::AfterLiteral } else { Self::Capabilities };
+        let fresh = !self.after_literal;
+        self.after_literal = literal.is_some();
+        lines.skip(literal.unwrap_or(0));
         if fresh {
-            if is(line, b"OK") {
-                return Turn::end(Verdict::Alive, LOGOUT);
+            if starts_with_word(line, b"OK") {
+                return self.good(script);
             }
-            if is(line, b"NO") {
+            if starts_with_word(line, b"NO") {
                 return Turn::refused(line, LOGOUT);
             }
-            if is(line, b"BYE") {
-                return Turn::refused(line, b"");
+            if starts_with_word(line, b"BYE") {
+                return Turn::refused(line, "");
             }
             if !matches!(line.first(), Some(b'"' | b'{')) {
                 return Turn::violation("a ManageSieve capability or OK", line);
             }
         }
-        lines.skip(literal.unwrap_or(0));
         Turn::wait()
     }
-}
 
-/// A response word, which a code in parentheses or a text may follow.
-fn is(line: &[u8], word: &[u8]) -> bool {
-    super::starts_with_word(line, word)
+    fn good(&mut self, script: &Script) -> Turn {
+        match self.awaits {
+            Awaits::Greeting if script.start_tls => {
+                self.awaits = Awaits::StartTls;
+                Turn::say("STARTTLS\r\n")
+            }
+            Awaits::StartTls => Turn::secure(),
+            Awaits::Greeting | Awaits::Again => match &script.login {
+                Some(login) if script.whole => {
+                    self.awaits = Awaits::Login;
+                    Turn::say(format!("AUTHENTICATE \"PLAIN\" \"{}\"\r\n", login.plain()))
+                }
+                Some(_) | None => Turn::alive(LOGOUT),
+            },
+            Awaits::Login => Turn::alive(LOGOUT),
+        }
+    }
 }
 
 /// How many bytes of data follow a line that ends in `{12}` or `{12+}` (RFC 5804 4, `literal-s2c` and `literal-c2s`).
@@ -57,5 +101,5 @@ fn literal(line: &[u8]) -> Option<usize> {
 
 /// The answer to LOGOUT.
 pub(super) fn is_goodbye(line: &[u8]) -> bool {
-    is(line, b"OK") || is(line, b"NO") || is(line, b"BYE")
+    [&b"OK"[..], b"NO", b"BYE"].iter().any(|word| starts_with_word(line, word))
 }

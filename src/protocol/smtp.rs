@@ -1,6 +1,7 @@
 //! SMTP and submission (RFC 5321, RFC 6409) and LMTP (RFC 2033): the same replies, another first word.
 
-use super::{HELO_NAME, Turn, Verdict};
+use super::dialogue::Turn;
+use super::{HELO_NAME, Script};
 
 /// Which of the two is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,13 +10,15 @@ pub(super) enum Dialect {
     Lmtp,
 }
 
-/// How far it has come. STARTTLS, AUTH and RCPT will follow the answer to EHLO or LHLO.
+/// How far it has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Phase {
     dialect: Dialect,
     awaits: Awaits,
     /// The code of the reply whose last line has not come.
     open: Option<u16>,
+    /// It is spoken over the TLS that STARTTLS began.
+    secured: bool,
 }
 
 /// Whose answer is awaited.
@@ -25,13 +28,20 @@ enum Awaits {
     Hello,
     /// After a server that does not know EHLO (RFC 5321 3.2 wants HELO tried then).
     PlainHello,
+    StartTls,
+    Auth,
+    /// The answer to the credentials themselves.
+    Credentials,
+    Mail,
+    Rcpt,
+    Rset,
 }
 
-const QUIT: &[u8] = b"QUIT\r\n";
+const QUIT: &str = "QUIT\r\n";
 
 impl Phase {
     pub(super) fn new(dialect: Dialect) -> Self {
-        Self { dialect, awaits: Awaits::Greeting, open: None }
+        Self { dialect, awaits: Awaits::Greeting, open: None, secured: false }
     }
 
     /// For a close that comes too early.
@@ -41,6 +51,11 @@ impl Phase {
             (Awaits::Hello, Dialect::Smtp) => "its answer to EHLO",
             (Awaits::Hello, Dialect::Lmtp) => "its answer to LHLO",
             (Awaits::PlainHello, Dialect::Smtp | Dialect::Lmtp) => "its answer to HELO",
+            (Awaits::StartTls, Dialect::Smtp | Dialect::Lmtp) => "its answer to STARTTLS",
+            (Awaits::Auth | Awaits::Credentials, Dialect::Smtp | Dialect::Lmtp) => "its answer to AUTH",
+            (Awaits::Mail, Dialect::Smtp | Dialect::Lmtp) => "its answer to MAIL",
+            (Awaits::Rcpt, Dialect::Smtp | Dialect::Lmtp) => "its answer to RCPT",
+            (Awaits::Rset, Dialect::Smtp | Dialect::Lmtp) => "its answer to RSET",
         }
     }
 
@@ -48,7 +63,13 @@ impl Phase {
         self.awaits != Awaits::Greeting
     }
 
-    pub(super) fn line(&mut self, line: &[u8]) -> Turn {
+    /// After STARTTLS everything begins anew (RFC 3207 4.2).
+    pub(super) fn secured(&mut self) -> Turn {
+        self.secured = true;
+        self.hello()
+    }
+
+    pub(super) fn line(&mut self, line: &[u8], script: &Script) -> Turn {
         let Some(reply) = ReplyLine::parse(line) else {
             return Turn::violation("a reply line (three digits and a text)", line);
         };
@@ -60,37 +81,71 @@ impl Phase {
             return Turn::wait();
         }
         self.open = None;
-        match self.awaits {
-            Awaits::Greeting => self.greeted(reply.code, line),
-            Awaits::Hello | Awaits::PlainHello => self.helloed(reply.code, line),
+        if self.awaits == Awaits::Hello && self.dialect == Dialect::Smtp && matches!(reply.code, 500 | 502) {
+            self.awaits = Awaits::PlainHello;
+            return Turn::say(format!("HELO {HELO_NAME}\r\n"));
+        }
+        if reply.code >= 400 {
+            return Turn::refused(line, QUIT);
+        }
+        match (self.awaits, reply.code) {
+            (Awaits::Greeting, 220) => self.hello(),
+            (Awaits::Hello | Awaits::PlainHello, 200..=299) => self.helloed(script),
+            (Awaits::StartTls, 220) => Turn::secure(),
+            (Awaits::Auth, 334) => {
+                let Some(login) = &script.login else { return Turn::violation("a final answer", line) };
+                self.awaits = Awaits::Credentials;
+                Turn::say(login.plain() + "\r\n")
+            }
+            (Awaits::Credentials, 235) => self.ask_for_recipient(script),
+            (Awaits::Mail, 200..=299) => {
+                let Some(recipient) = &script.recipient else { return Turn::alive(QUIT) };
+                self.awaits = Awaits::Rcpt;
+                Turn::say(format!("RCPT TO:<{recipient}>\r\n"))
+            }
+            (Awaits::Rcpt, 200..=299) => {
+                self.awaits = Awaits::Rset;
+                Turn::say("RSET\r\n")
+            }
+            (Awaits::Rset, 200..=299) => Turn::alive(QUIT),
+            (Awaits::Greeting, _) => Turn::violation("a greeting (220, or a 4xx or 5xx refusal)", line),
+            (Awaits::StartTls, _) => Turn::violation("220, or a 4xx or 5xx refusal", line),
+            (Awaits::Auth, _) => Turn::violation("334, or a 4xx or 5xx refusal", line),
+            (Awaits::Credentials, _) => Turn::violation("235, or a 4xx or 5xx refusal", line),
+            (Awaits::Hello | Awaits::PlainHello | Awaits::Mail | Awaits::Rcpt | Awaits::Rset, _) => {
+                Turn::violation("250, or a 4xx or 5xx refusal", line)
+            }
         }
     }
 
-    fn greeted(&mut self, code: u16, line: &[u8]) -> Turn {
-        match code {
-            220 => {
-                self.awaits = Awaits::Hello;
-                let verb = match self.dialect {
-                    Dialect::Smtp => "EHLO",
-                    Dialect::Lmtp => "LHLO",
-                };
-                Turn::say(format!("{verb} {HELO_NAME}\r\n"))
-            }
-            400..=599 => Turn::refused(line, QUIT),
-            _ => Turn::violation("a greeting (220, or a 4xx or 5xx refusal)", line),
-        }
+    fn hello(&mut self) -> Turn {
+        self.awaits = Awaits::Hello;
+        let verb = match self.dialect {
+            Dialect::Smtp => "EHLO",
+            Dialect::Lmtp => "LHLO",
+        };
+        Turn::say(format!("{verb} {HELO_NAME}\r\n"))
     }
 
-    fn helloed(&mut self, code: u16, line: &[u8]) -> Turn {
-        match code {
-            200..=299 => Turn::end(Verdict::Alive, QUIT),
-            500 | 502 if self.dialect == Dialect::Smtp && self.awaits == Awaits::Hello => {
-                self.awaits = Awaits::PlainHello;
-                Turn::say(format!("HELO {HELO_NAME}\r\n"))
-            }
-            400..=599 => Turn::refused(line, QUIT),
-            _ => Turn::violation("250, or a 4xx or 5xx refusal", line),
+    fn helloed(&mut self, script: &Script) -> Turn {
+        if script.start_tls && !self.secured {
+            self.awaits = Awaits::StartTls;
+            return Turn::say("STARTTLS\r\n");
         }
+        if script.whole && script.login.is_some() {
+            self.awaits = Awaits::Auth;
+            return Turn::say("AUTH PLAIN\r\n");
+        }
+        self.ask_for_recipient(script)
+    }
+
+    /// MAIL with the empty sender, to which no answer can be sent (RFC 5321 4.5.5).
+    fn ask_for_recipient(&mut self, script: &Script) -> Turn {
+        if !script.whole || script.recipient.is_none() {
+            return Turn::alive(QUIT);
+        }
+        self.awaits = Awaits::Mail;
+        Turn::say("MAIL FROM:<>\r\n")
     }
 }
 

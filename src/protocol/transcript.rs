@@ -6,13 +6,11 @@ use std::time::Duration;
 
 use super::lines::LINE_LIMIT;
 use super::printable;
+use super::script::mask;
 
 /// How many lines are kept from the beginning, and as many from the end: what was said first tells which server it was,
 /// what was said last where it stopped.
 const KEPT: usize = 24;
-
-/// What stands where a secret was.
-const MASK: &[u8] = b"[masked]";
 
 /// Who spoke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,23 +79,6 @@ impl Transcript {
         self.keep(Spoken { at, speaker: Speaker::Note, text: text.into() });
     }
 
-    /// The text with every secret masked.
-    pub fn masked(&self, bytes: &[u8]) -> Vec<u8> {
-        let mut masked = Vec::with_capacity(bytes.len());
-        let mut rest = bytes;
-        while let Some(first) = rest.first() {
-            if let Some(secret) = self.secrets.iter().filter(|secret| rest.starts_with(secret)).max_by_key(|s| s.len())
-            {
-                masked.extend_from_slice(MASK);
-                rest = &rest[secret.len()..];
-            } else {
-                masked.push(*first);
-                rest = &rest[1..];
-            }
-        }
-        masked
-    }
-
     fn close(&mut self, end: &str) {
         if let Some((at, line)) = self.open.take() {
             self.line(at, Speaker::Peer, &line, end);
@@ -106,7 +87,7 @@ impl Transcript {
 
     fn line(&mut self, at: Duration, speaker: Speaker, line: &[u8], end: &str) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let text = printable(&self.masked(line)) + end;
+        let text = printable(&mask(&self.secrets, line)) + end;
         self.keep(Spoken { at, speaker, text });
     }
 
@@ -147,7 +128,7 @@ impl fmt::Display for Transcript {
             writeln!(f, "{spoken}")?;
         }
         if let Some((at, line)) = &self.open {
-            let text = printable(&self.masked(line)) + " (and no end of line)";
+            let text = printable(&mask(&self.secrets, line)) + " (and no end of line)";
             writeln!(f, "{}", Spoken { at: *at, speaker: Speaker::Peer, text })?;
         }
         Ok(())

@@ -14,6 +14,9 @@ pub struct Record<'a> {
     /// The service it is about; absent when it is about the agent or several services.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<&'a str>,
+    /// The task it is about; absent when it is about none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<&'a str>,
     /// In one CamelCase word.
     pub what: &'a str,
     /// Why, in one sentence: the reason that the planner gave.
@@ -26,7 +29,7 @@ pub struct Record<'a> {
 impl<'a> Record<'a> {
     /// The event beside a line of the watcher log; `text` is that line.
     pub fn of_line(line: &'a Line, text: &'a str, reason: &'a str) -> Self {
-        Self { service: line.service(), what: line.what(), reason, line: Some(text) }
+        Self { service: line.service(), task: None, what: line.what(), reason, line: Some(text) }
     }
 }
 

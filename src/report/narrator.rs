@@ -154,7 +154,8 @@ impl Narrator {
             | Happened::HeldBy { .. }
             | Happened::Forgotten
             | Happened::DocumentAccepted { .. }
-            | Happened::Ending => {}
+            | Happened::Ending
+            | Happened::Task { .. } => {}
         }
         lines
     }

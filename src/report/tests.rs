@@ -200,7 +200,10 @@ fn r12_r15_events_and_messages_stand_beside_the_lines_with_time_service_and_reas
     let mut logs = logs(folder.path());
     let line = starting("imap", 4, 9420);
     logs.line(Wall(EXAMPLE.0 + 7), &line, "store is ready");
-    logs.event(EXAMPLE, &Record { service: None, what: "DocumentTaken", reason: "the file changed", line: None });
+    logs.event(
+        EXAMPLE,
+        &Record { service: None, task: None, what: "DocumentTaken", reason: "the file changed", line: None },
+    );
     logs.message(EXAMPLE, Level::Error, "imap failed;\nrestart is off: stop and start all");
     let read = |name: &str| fs::read_to_string(folder.path().join("log").join(name)).expect("read");
     assert_eq!(

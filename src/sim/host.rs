@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::clients::Clients;
 use crate::desired::Desired;
-use crate::engine::Todo;
+use crate::engine::{TaskTodo, Todo};
 use crate::model::{Boot, Exit, Fingerprint, Identity, Incarnation, Name};
 use crate::plan::{Event, Found, Rung, Seen, Step};
 use crate::sim::probes::{Probes, Way};
@@ -226,8 +226,17 @@ impl Host {
 
     /// Performs one step: one attempt, answered by events.
     pub fn perform(&mut self, now: Boot, todo: &Todo, desired: &Desired) {
-        let service = &todo.service;
-        match &todo.step {
+        debug_assert!(desired.find(&todo.service).is_some(), "a step names a service of the document");
+        self.attempt(now, &todo.service, &todo.step);
+    }
+
+    /// Performs one step about a task; its runs are processes as those of services are.
+    pub fn perform_task(&mut self, now: Boot, todo: &TaskTodo) {
+        self.attempt(now, &todo.key, &todo.step);
+    }
+
+    fn attempt(&mut self, now: Boot, service: &Name, step: &Step) {
+        match step {
             Step::Look => self.look(now, service),
             Step::Spawn { incarnation, .. } => self.spawn(now, service, *incarnation),
             Step::Signal { incarnation, rung } => self.signal(now, service, *incarnation, *rung),
@@ -243,7 +252,6 @@ impl Host {
                 self.say(now.plus(behaviour.errand_takes), service, Seen::Checked { print: *print, outcome });
             }
         }
-        debug_assert!(desired.find(service).is_some(), "a step names a service of the document");
     }
 
     fn schedule(&mut self, at: Boot, due: Due) {

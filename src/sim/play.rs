@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::Host;
 use super::scenario::{Incident, Moment, Scenario};
 use crate::desired::{Desired, Ix};
-use crate::engine::{Engine, HANDED_OVER, Happened, Record, Todo};
+use crate::engine::{Asked, Engine, HANDED_OVER, Happened, Record, Taken, TaskRecord, TaskTodo, Todo};
 use crate::history::{Hold, Marks};
 use crate::model::{Boot, Doubt, Fingerprint, Life, Name, Now, Wall};
 use crate::plan::{ClientSeen, Reason, Rung, Step};
@@ -33,6 +33,7 @@ pub fn play(scenario: &Scenario, read: &Reader<'_>) -> Result<String, String> {
         host: Host::new(),
         engine: None,
         ledger: HashMap::new(),
+        task_ledger: HashMap::new(),
         now: Now::default(),
         life: 0,
         generation: 1,
@@ -70,6 +71,7 @@ struct Stage<'a> {
     host: Host,
     engine: Option<Engine>,
     ledger: HashMap<Name, Record>,
+    task_ledger: HashMap<Name, TaskRecord>,
     now: Now,
     life: u64,
     generation: i64,
@@ -173,6 +175,8 @@ impl Stage<'_> {
                 }
             }
             Incident::Document(text) => self.document(text),
+            Incident::TaskIsDue(name) => self.task_asked(name, false),
+            Incident::PersonRuns(name) => self.task_asked(name, true),
             Incident::WallJumps(seconds) => {
                 self.now.wall = Wall(self.now.wall.0.saturating_add(seconds.saturating_mul(1_000)));
             }
@@ -181,6 +185,9 @@ impl Stage<'_> {
                 self.host.reboot();
                 self.engine = None;
                 self.ledger.retain(|_, record| record.marks.hold == Some(Hold::Held));
+                for record in self.task_ledger.values_mut() {
+                    record.marks = std::mem::take(&mut record.marks).without_process();
+                }
                 for record in self.ledger.values_mut() {
                     record.marks = Marks { hold: Some(Hold::Held), ..Marks::default() };
                 }
@@ -194,7 +201,8 @@ impl Stage<'_> {
         self.host.agent_lives(self.now.boot);
         self.told.clear();
         self.wake = None;
-        let engine = Engine::new(self.desired.clone(), Life(self.life), self.ledger.clone());
+        let mut engine = Engine::new(self.desired.clone(), Life(self.life), self.ledger.clone());
+        engine.recall_tasks(self.task_ledger.clone());
         self.host.watch_clients(&engine.observed().clients);
         self.engine = Some(engine);
     }
@@ -230,6 +238,7 @@ impl Stage<'_> {
         }
         let turn = engine.turn(self.now);
         self.ledger.extend(engine.take_unsaved());
+        self.task_ledger.extend(engine.take_unsaved_tasks());
         for happening in &turn.news {
             match &happening.what {
                 Happened::Started { .. } | Happened::Asked { .. } | Happened::Killed { locks_of: None, .. } => {}
@@ -264,12 +273,13 @@ impl Stage<'_> {
                 | Happened::HeldBy { .. }
                 | Happened::Forgotten
                 | Happened::DocumentAccepted { .. }
-                | Happened::Ending => {
-                    self.line(happening.service.as_deref().unwrap_or("all"), &happening.what.to_string());
-                }
+                | Happened::Ending => self.line(happening.subject(), &happening.what.to_string()),
+                Happened::Task { task, did } => self.line(&format!("task {task}"), &did.to_string()),
             }
         }
-        let doom = self.doom.take_if(|_| turn.steps.iter().any(|todo| todo.step != Step::Look));
+        let steps = turn.steps.iter().map(|todo| &todo.step).chain(turn.tasks.iter().map(|todo| &todo.step));
+        let acts = steps.clone().any(|step| *step != Step::Look);
+        let doom = self.doom.take_if(|_| acts);
         for todo in &turn.steps {
             self.tell_step(&engine, todo);
             if doom != Some(Moment::BeforeStep) {
@@ -278,6 +288,12 @@ impl Stage<'_> {
         }
         for client in &turn.kills {
             self.host.kill_client(*client);
+        }
+        for todo in &turn.tasks {
+            self.tell_task_step(todo);
+            if doom != Some(Moment::BeforeStep) {
+                self.host.perform_task(self.now.boot, todo);
+            }
         }
         if let Some(moment) = doom {
             self.host.agent_dies();
@@ -316,6 +332,37 @@ impl Stage<'_> {
         };
         let why = todo.reason.sentence(engine.desired(), ix);
         self.line(&todo.service, &format!("{verb} ({why})"));
+    }
+
+    fn tell_task_step(&mut self, todo: &TaskTodo) {
+        let verb = match &todo.step {
+            Step::Look | Step::Reload { .. } | Step::Check { .. } => return,
+            Step::Spawn { incarnation, .. } => &format!("run {}", incarnation.0),
+            Step::Signal { rung: Rung::Ask(signal), .. } => &format!("signal {signal:?}"),
+            Step::Signal { rung: Rung::Kill, .. } => "signal Kill",
+        };
+        let name = todo.key.split_once('.').map_or(&*todo.key, |(_, name)| name).to_owned();
+        self.line(&format!("task {name}"), &format!("{verb} ({})", todo.reason));
+    }
+
+    /// A task is due now, or a person wants it to run now.
+    fn task_asked(&mut self, name: &Name, by_person: bool) {
+        let Some(mut engine) = self.engine.take() else {
+            self.line("sched", "no agent is running");
+            return;
+        };
+        // The wall clock of a play stands still but for its jumps; the boot clock makes it go on.
+        let wall = Wall(self.now.wall.0.saturating_add_unsigned(self.now.boot.0));
+        let asked = if by_person { Asked::ByPerson } else { Asked::ByClock(wall.minute()) };
+        match engine.run_task(self.now, name, asked) {
+            Ok(Taken::AlreadySo) => self.line(&format!("task {name}"), "that minute was answered before"),
+            Ok(Taken::Probes) => engine.task_probed(self.now, name, asked, Ok(())),
+            Err(refusal) if by_person => {
+                self.line("person", &format!("{refusal} (exit {})", refusal.why.exit_code()));
+            }
+            Ok(Taken::Begins) | Err(_) => {}
+        }
+        self.engine = Some(engine);
     }
 
     /// Tells why nothing is done about a service, once for each new reason.

@@ -20,6 +20,7 @@
 use std::time::Duration;
 
 use super::Behaviour;
+use crate::desired::Task;
 use crate::engine::{Order, Verb, Whom};
 use crate::model::{Boot, Exit, Heard, Name, Pressure};
 use crate::plan::ClientSeen;
@@ -81,6 +82,10 @@ pub enum Incident {
     Client(Name, ClientSeen),
     /// The document is replaced.
     Document(String),
+    /// The scheduler says that a task is due in the present minute.
+    TaskIsDue(Name),
+    /// A person wants a task to run now.
+    PersonRuns(Name),
     /// The wall clock jumps by this many seconds.
     WallJumps(i64),
     /// The machine restarts; the boot clock begins at zero again.
@@ -185,6 +190,7 @@ fn read_timeline(lines: &[(usize, &str)]) -> Result<Vec<(Boot, Incident)>, Scena
                  NAME behaves: HOW | round [of NAMES] | NAME [listener N] WAY | host|NAME is under pressure: RESOURCE N | \
                  host|NAME is calm | prober is late by TIME | external NAME is up or down | NAME misses its watchdog | \
                  NAME says that it is stressed [for TIME] | NAME place is taken by WHO | NAME place is free | NAME files change | document | \
+                 task NAME is due | person runs task NAME | task NAME behaves: HOW | \
                  wall clock jumps N forward or back | reboot | end",
             ))?,
         };
@@ -244,8 +250,15 @@ fn incident(text: &str) -> Option<Incident> {
             _ => None,
         };
     }
-    let (name, what) = text.split_once(' ')?;
-    let name = Name::from(name);
+    if let Some(name) = text.strip_prefix("person runs task ") {
+        return Some(Incident::PersonRuns(Name::from(name)));
+    }
+    let task = text.strip_prefix("task ");
+    let (name, what) = task.unwrap_or(text).split_once(' ')?;
+    if task.is_some() && what == "is due" {
+        return Some(Incident::TaskIsDue(Name::from(name)));
+    }
+    let name = if task.is_some() { Task::key(name) } else { Name::from(name) };
     if let Some(incident) = health(&name, what) {
         return Some(incident);
     }

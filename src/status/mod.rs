@@ -6,9 +6,11 @@
 
 mod build;
 mod conditions;
+mod tasks;
 
 pub use build::{About, instance, service_status};
 pub use conditions::{Facets, conditions};
+pub use tasks::{TaskStatus, tasks};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -121,6 +123,9 @@ pub struct Instance {
     pub observed_generation: i64,
     /// Every service of the document and every removed one that still runs, in start order.
     pub services: Vec<ServiceStatus>,
+    /// Every task of the document and its profile, in list order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<TaskStatus>,
     /// The registered store clients.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub clients: Vec<ClientStatus>,

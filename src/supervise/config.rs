@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+pub use super::order::Own;
 use crate::model::{Identity, Incarnation};
 
 /// How a host works.
@@ -19,6 +20,8 @@ pub struct HostConfig {
     pub instance: String,
     /// Whether cgroups are used where they may be.
     pub cgroups: bool,
+    /// What commands that are this program, or ask this agent, are given.
+    pub own: Own,
     /// Whether this process takes in orphans and reads their exit status. True in the agent, which has no other
     /// children; false in a process that starts some by other means.
     pub orphans: bool,

@@ -172,6 +172,7 @@ impl Host {
             output: &path,
             cgroup: None,
             forgive_oom: self.forgive_oom,
+            agent: &self.config.own,
         };
         let order = match Order::new(&service.launch, purpose) {
             Ok((order, _)) => order,

@@ -406,7 +406,9 @@ impl Host {
         self.buffer.resize(16 * 1024, 0);
         let Self { services, buffer, logs, complaints, .. } = self;
         let service = &mut services[slot as usize];
-        service.capture.as_mut().map_or(0, |c| c.pump(&service.name, service.launch.output, buffer, logs, complaints))
+        let Service { capture, launch, name, .. } = service;
+        let log = launch.log.as_deref().unwrap_or(name);
+        capture.as_mut().map_or(0, |c| c.pump(log, launch.output, buffer, logs, complaints))
     }
 }
 

@@ -115,6 +115,7 @@ impl Host {
             output: &output,
             cgroup,
             forgive_oom: self.forgive_oom,
+            agent: &self.config.own,
         };
         let (order, account) = Order::new(&launch, purpose)?;
         if let Some(ids) = &order.birth.ids {
@@ -311,8 +312,9 @@ impl Host {
         }
         let Self { services, logs, complaints, .. } = self;
         let service = &mut services[slot as usize];
+        let log = service.launch.log.as_deref().unwrap_or(&service.name);
         if let Some(capture) = &mut service.capture {
-            capture.finish(&service.name, service.launch.output, logs, complaints);
+            capture.finish(log, service.launch.output, logs, complaints);
         }
     }
 }

@@ -51,7 +51,7 @@ mod words;
 
 pub use bystander::{Bystander, holds_socket, ids_of, other_end};
 pub use complaints::Relief;
-pub use config::{Drained, HostConfig, HostError, Recorded};
+pub use config::{Drained, HostConfig, HostError, Own, Recorded};
 pub use footprint::give_back_code;
 pub use host::Host;
 pub use relay::{Relay, Relayed};

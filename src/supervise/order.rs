@@ -50,7 +50,22 @@ pub(super) struct Purpose<'a> {
     pub(super) cgroup: Option<Entrance>,
     /// Whether the agent is protected from the out-of-memory killer.
     pub(super) forgive_oom: bool,
+    /// The agent's own program and the way to ask it.
+    pub(super) agent: &'a Own,
 }
+
+/// What a command that is this program, or asks this agent, is given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Own {
+    /// The program that runs as the agent: what `mailward` means as a command without a path, also where it is in no
+    /// directory of PATH.
+    pub program: Option<std::path::PathBuf>,
+    /// The control socket, told as `MAILWARD_SOCKET`.
+    pub socket: Option<std::path::PathBuf>,
+}
+
+/// The program that an [`Own`] is meant by.
+const MAILWARD: &str = "mailward";
 
 impl Order {
     /// Prepares a command of a service; the words say what is wrong with the declaration.
@@ -58,6 +73,9 @@ impl Order {
         let account = Account::find(launch.user.as_deref(), launch.user_group.as_deref())?;
         let program = purpose.command.first().ok_or("no command is declared; write `command`")?;
         let mut environment = Environment::base(&account);
+        if let Some(socket) = &purpose.agent.socket {
+            environment.set("MAILWARD_SOCKET", &socket.to_string_lossy());
+        }
         for (name, value) in &launch.environment {
             environment.set(name, value);
         }
@@ -71,7 +89,10 @@ impl Order {
             environment.set(MARKER, marker);
         }
         let path = environment.get("PATH").unwrap_or(PATH).to_owned();
-        let candidates = if program.contains('/') {
+        let own = purpose.agent.program.as_ref().filter(|_| program == MAILWARD);
+        let candidates = if let Some(own) = own {
+            vec![CString::new(own.as_os_str().as_bytes()).map_err(|e| e.to_string())?]
+        } else if program.contains('/') {
             vec![text(program)?]
         } else {
             path.split(':')

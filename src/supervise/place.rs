@@ -263,6 +263,7 @@ mod tests {
             socket: None,
             protocol: crate::desired::Protocol::Tcp,
             tls: crate::desired::Tls::None,
+            probe: crate::desired::Probe::default(),
         };
         let launch = Launch { listeners: vec![listener], ..Launch::default() };
         let who = Sockets::read().stranger(&launch).unwrap();

@@ -12,7 +12,7 @@ use mailward::model::{Fingerprint, Life};
 use mailward::policy::cron::{Crontab, DayRule};
 use mailward::protocol::sd_notify::{Word, read as read_notify};
 use mailward::protocol::watcher::{Dialogue as Client, Heard, LINE, Word as Said};
-use mailward::protocol::{Dialogue, Input, Output, TOTAL_LIMIT, Verdict};
+use mailward::protocol::{Dialogue, Input, Output, Script, TOTAL_LIMIT, Verdict};
 use mailward::sim::Scenario;
 
 /// A parser with its name, which is the target's and the corpus's folder's.
@@ -85,11 +85,11 @@ pub fn protocol(bytes: &[u8]) {
 }
 
 fn converse<'a>(spoken: Protocol, said: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, Option<Verdict>) {
-    let mut dialogue = Dialogue::greeting(spoken, "127.0.0.1:8080");
+    let mut dialogue = Dialogue::new(Script::greeting(spoken, "127.0.0.1:8080"));
     let (mut sent, mut verdict) = (Vec::new(), None);
     let inputs = std::iter::once(Input::Connected).chain(said.map(Input::Bytes)).chain(std::iter::once(Input::Closed));
     for input in inputs {
-        let Output { send, verdict: new } = dialogue.advance(input);
+        let Output { send, verdict: new, .. } = dialogue.advance(input);
         sent.extend(send);
         assert!(verdict.is_none() || new.is_none(), "{verdict:?}, then {new:?}");
         verdict = verdict.or(new);
@@ -111,7 +111,7 @@ pub fn scenario(bytes: &[u8]) {
 pub fn journal(bytes: &[u8]) {
     let epoch = Epoch { boot: "boot".to_owned(), namespace: "pid:[1]".to_owned() };
     let _ = ledger::read(bytes, &epoch);
-    let head = br#"{"version":1,"epoch":{"boot":"boot","namespace":"pid:[1]"},"life":7}"#;
+    let head = br#"{"version":2,"epoch":{"boot":"boot","namespace":"pid:[1]"},"life":7}"#;
     let mut sealed = seal(head);
     for line in bytes.split(|byte| *byte == b'\n') {
         sealed.extend(seal(line));
@@ -121,7 +121,8 @@ pub fn journal(bytes: &[u8]) {
     // Cut anywhere, it holds no service that the whole does not.
     let cut = usize::try_from(Fingerprint::of(bytes).0 % (sealed.len() as u64 + 1)).unwrap_or(0);
     let (_, torn) = ledger::read(&sealed[..cut], &epoch);
-    assert!(torn.keys().all(|name| records.contains_key(name)));
+    assert!(torn.services.keys().all(|name| records.services.contains_key(name)));
+    assert!(torn.tasks.keys().all(|name| records.tasks.contains_key(name)));
     let headless: Vec<u8> = bytes.split(|byte| *byte == b'\n').flat_map(seal).collect();
     let _ = ledger::read(&headless, &epoch);
 }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mailward::desired::{Listener, Protocol, Tls};
+use mailward::desired::{Listener, Probe, Protocol, Tls};
 use mailward::model::Heard;
 use mailward::observe::ask::{Asked, Question, ask};
 use tempfile::TempDir;
@@ -26,7 +26,7 @@ const TALKING: [Protocol; 7] = [
 
 fn at(socket: &Path, protocol: Protocol) -> Listener {
     let socket = Some(socket.to_str().expect("a plain path").to_owned());
-    Listener { address: None, port: None, socket, protocol, tls: Tls::None }
+    Listener { address: None, port: None, socket, protocol, tls: Tls::None, probe: Probe::default() }
 }
 
 fn folder() -> (TempDir, PathBuf) {
@@ -231,7 +231,14 @@ fn nonblocking(path: &Path) -> rustix::io::Result<std::os::fd::OwnedFd> {
 
 #[tokio::test(start_paused = true)]
 async fn c13_what_the_prober_itself_lacks_says_nothing_of_the_service() {
-    let nowhere = Listener { address: None, port: None, socket: None, protocol: Protocol::Imap, tls: Tls::None };
+    let nowhere = Listener {
+        address: None,
+        port: None,
+        socket: None,
+        protocol: Protocol::Imap,
+        tls: Tls::None,
+        probe: Probe::default(),
+    };
     expect(&ask(&Question::greeting(0, &nowhere, LIMIT)).await, "Unknown", "neither port nor socket");
     let unheard_of = Listener { address: Some("no-such-host.invalid".into()), port: Some(143), ..nowhere.clone() };
     expect(&ask(&Question::greeting(0, &unheard_of, LIMIT)).await, "Unknown", "no-such-host.invalid:143");

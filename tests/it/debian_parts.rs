@@ -8,7 +8,7 @@ use mailward::demo::client::{imap_find, send_message};
 use mailward::demo::debian::{PairPorts, dovecot_and_postfix, missing, oracle_of_debian_parts};
 use mailward::demo::{Address, DocumentText, Listen, OraclePorts, PASSWORD, ServiceText, USER};
 
-use crate::running::{PATIENCE, Running, eventually, program};
+use crate::running::{PATIENCE, Running, eventually};
 
 /// A short limit for one of many tries.
 const TRY: Duration = Duration::from_secs(5);
@@ -88,10 +88,10 @@ fn checks_pass(document: &DocumentText) {
 fn an_oracle_shaped_server_of_debian_parts_carries_a_message_from_smtp_to_imap() {
     let folder = folder();
     let ports = OraclePorts::pick().unwrap();
-    let document = oracle_of_debian_parts(folder.path(), program(), ports).unwrap();
+    let document = oracle_of_debian_parts(folder.path(), ports).unwrap();
     checks_pass(&document);
     let server = Server::start(&document);
-    assert_eq!(server.running.len(), 7);
+    assert_eq!(server.running.len(), 6);
     message_goes_through(ports.smtp, ports.imap, "oracle shaped");
     message_goes_through(ports.submission, ports.imap, "submitted");
 }

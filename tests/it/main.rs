@@ -3,6 +3,7 @@
 
 mod agent;
 mod asking;
+mod asking_tls;
 mod command_line;
 mod debian_parts;
 mod processes;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mailward::desired::{Listener, Protocol, Tls};
+use mailward::desired::{Listener, Probe, Protocol, Tls};
 use mailward::model::Incarnation;
 use mailward::observe::readiness::Probing;
 use mailward::plan::{Event, Seen};
@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 fn tcp(port: u16, protocol: Protocol) -> Listener {
-    Listener { address: None, port: Some(port), socket: None, protocol, tls: Tls::None }
+    Listener { address: None, port: Some(port), socket: None, protocol, tls: Tls::None, probe: Probe::default() }
 }
 
 fn start(listeners: &[Listener]) -> (Probing, mpsc::Receiver<Event>) {
@@ -103,7 +103,14 @@ async fn r01_an_lmtp_socket_that_appears_late_is_found_at_its_path() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("lmtp");
     let socket = path.to_str().map(Into::into);
-    let listener = Listener { address: None, port: None, socket, protocol: Protocol::Lmtp, tls: Tls::None };
+    let listener = Listener {
+        address: None,
+        port: None,
+        socket,
+        protocol: Protocol::Lmtp,
+        tls: Tls::None,
+        probe: Probe::default(),
+    };
     let (probing, mut events) = start(&[listener]);
     missing(&probing, "No such file or directory").await;
     let bound = UnixListener::bind(&path).expect("bound");
@@ -117,10 +124,13 @@ async fn r01_an_lmtp_socket_that_appears_late_is_found_at_its_path() {
 }
 
 #[tokio::test]
-async fn a_listener_that_speaks_tls_from_the_first_byte_is_only_connected_to() {
-    let (_listener, port) = bound().await;
-    let (_probing, mut events) = start(&[Listener { tls: Tls::Implicit, ..tcp(port, Protocol::Imap) }]);
-    ready(&mut events).await;
+async fn r01_a_listener_that_accepts_but_cannot_begin_tls_is_not_ready() {
+    let (listener, port) = bound().await;
+    let (probing, mut events) = start(&[Listener { tls: Tls::Implicit, ..tcp(port, Protocol::Imap) }]);
+    let (stream, _) = listener.accept().await.expect("a probe");
+    greets(stream, b"* OK in clear text\r\n").await;
+    missing(&probing, "expected TLS").await;
+    assert!(events.try_recv().is_err());
 }
 
 #[tokio::test]

@@ -1,66 +1,19 @@
 //! One life: a document, a host, faults, orders, edits, kills of the agent, and quiet at the end.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mailward::desired::OnGiveUp;
-use mailward::engine::{Accepted, Engine, Order, Record, Verb, Whom};
+use mailward::desired::{OnGiveUp, Task};
+use mailward::engine::{Accepted, Asked, Engine, Order, Record, TaskRecord, Verb, Whom};
 use mailward::model::{Boot, Exit, Fingerprint, Heard, Life as Number, Name, Now, Pressure, Wall};
 use mailward::plan::{ClientSeen, Reason, plan};
 use mailward::sim::{Behaviour, Host, Way};
 
 use super::random::{Draft, NAMES, Random};
+use super::tasks::{TASKS, TaskWatch};
+pub use super::totals::Totals;
 use super::watch::Watch;
-
-#[derive(Debug, Default)]
-pub struct Totals {
-    spawns: u64,
-    charged: u64,
-    gave_up: u64,
-    group_restarts: u64,
-    hangs: u64,
-    kills: u64,
-    turns: u64,
-    handovers: u64,
-    client_restarts: u64,
-    frozen: u64,
-}
-
-impl Totals {
-    pub fn add(&mut self, other: &Self) {
-        self.spawns += other.spawns;
-        self.charged += other.charged;
-        self.gave_up += other.gave_up;
-        self.group_restarts += other.group_restarts;
-        self.hangs += other.hangs;
-        self.kills += other.kills;
-        self.turns += other.turns;
-        self.handovers += other.handovers;
-        self.client_restarts += other.client_restarts;
-        self.frozen += other.frozen;
-    }
-
-    pub fn is_eventful(&self) -> bool {
-        let Self { spawns, charged, gave_up, group_restarts, hangs, kills, turns, handovers, client_restarts, frozen } =
-            self;
-        [spawns, charged, gave_up, group_restarts, hangs, kills, turns, handovers, client_restarts, frozen]
-            .iter()
-            .all(|n| **n > 0)
-    }
-}
-
-impl fmt::Display for Totals {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { spawns, charged, gave_up, group_restarts, hangs, kills, turns, handovers, client_restarts, frozen } =
-            self;
-        write!(
-            f,
-            "{turns} turns, {spawns} starts, {charged} restarts charged, {gave_up} give-ups, {group_restarts} group restarts, {client_restarts} of them for store clients, {hangs} hangs, {frozen} frozen clients, {handovers} hand-overs, {kills} kills of the agent"
-        )
-    }
-}
 
 pub struct Life {
     random: Random,
@@ -68,6 +21,8 @@ pub struct Life {
     host: Host,
     engine: Option<Engine>,
     ledger: HashMap<Name, Record>,
+    task_ledger: HashMap<Name, TaskRecord>,
+    tasks: TaskWatch,
     number: u64,
     now: Now,
     watch: Watch,
@@ -87,6 +42,8 @@ impl Life {
             host: Host::new(),
             engine: None,
             ledger: HashMap::new(),
+            task_ledger: HashMap::new(),
+            tasks: TaskWatch::default(),
             number: 0,
             now: Now { boot: Boot(10_000), wall: Wall(0) },
             watch: Watch::default(),
@@ -120,7 +77,8 @@ impl Life {
         self.quiet()?;
         let Watch { spawns, charged, gave_up, group_restarts, hangs, handovers, client_restarts, frozen, .. } =
             self.watch;
-        Ok(Totals {
+        let task_runs = self.tasks.runs;
+        let watched = Totals {
             spawns,
             charged,
             gave_up,
@@ -130,14 +88,16 @@ impl Life {
             client_restarts,
             frozen,
             ..self.totals
-        })
+        };
+        Ok(Totals { task_runs, ..watched })
     }
 
     fn begin(&mut self) {
         self.number += 1;
         self.host.agent_lives(self.now.boot);
         self.say(|| format!("agent begins life {}", self.number));
-        let engine = Engine::new(self.draft.desired(), Number(self.number), self.ledger.clone());
+        let mut engine = Engine::new(self.draft.desired(), Number(self.number), self.ledger.clone());
+        engine.recall_tasks(self.task_ledger.clone());
         self.host.watch_clients(&engine.observed().clients);
         self.engine = Some(engine);
         let desired = self.draft.desired();
@@ -176,11 +136,17 @@ impl Life {
             return Ok(());
         }
         self.ledger.extend(engine.take_unsaved());
+        self.task_ledger.extend(engine.take_unsaved_tasks());
         for happening in &turn.news {
+            self.tasks.news(happening, &engine)?;
             self.say(|| format!("  {}: {}", happening.service.as_deref().unwrap_or("-"), happening.what));
             self.watch.news(happening, engine.desired())?;
         }
-        let survives = if kill { self.random.below(turn.steps.len() as u64 + 1) as usize } else { usize::MAX };
+        let survives = if kill {
+            self.random.below((turn.steps.len() + turn.tasks.len()) as u64 + 1) as usize
+        } else {
+            usize::MAX
+        };
         let desired = engine.desired().clone();
         self.watch.asks_one_by_one(&turn.steps, &desired)?;
         for todo in turn.steps.iter().take(survives) {
@@ -196,6 +162,12 @@ impl Life {
             self.say(|| format!("  kills client {}", client.pid));
             self.watch.kills_client(self.now.boot, client)?;
             self.host.kill_client(*client);
+        }
+        let survives = survives.saturating_sub(turn.steps.len());
+        for todo in turn.tasks.iter().take(survives) {
+            self.say(|| format!("  {} {:?}: {}", todo.key, todo.step, todo.reason));
+            self.tasks.step(self.now, todo, &engine, &self.host)?;
+            self.host.perform_task(self.now.boot, todo);
         }
         self.compare_with_full_plan(&engine)?;
         if turn.finished {
@@ -264,8 +236,19 @@ impl Life {
     /// One fault, order or edit.
     fn happen(&mut self) {
         let service = self.service();
-        match self.random.below(34) {
-            30..=33 => self.client(),
+        match self.random.below(39) {
+            35..=38 => self.client(),
+            30..=32 => self.run_task(),
+            33 => {
+                let name = self.random.pick::<&'static str>(&TASKS);
+                let task = Task::key(name);
+                self.change_behaviour(&task);
+            }
+            34 => {
+                let name = self.random.pick::<&'static str>(&TASKS);
+                let task = Task::key(name);
+                self.host.end_main(self.now.boot, &task, Exit::Code(1));
+            }
             0..=5 => {
                 let exit = *self.random.pick(&[Exit::Code(0), Exit::Code(1), Exit::Signal(9), Exit::Signal(11)]);
                 self.say(|| format!("{service} is hit: {exit}"));
@@ -320,6 +303,16 @@ impl Life {
             }
             said => drop(self.host.client_says(self.now.boot, &name, said)),
         }
+    }
+
+    /// The clock or a person asks for a run.
+    fn run_task(&mut self) {
+        let name = *self.random.pick(&TASKS);
+        let minute = Wall(self.now.wall.0.saturating_add_unsigned(self.now.boot.0)).minute();
+        let asked = if self.random.chance(70) { Asked::ByClock(minute) } else { Asked::ByPerson };
+        let Some(engine) = &mut self.engine else { return };
+        let taken = engine.run_task(self.now, name, asked);
+        self.say(|| format!("{name} is asked for, {asked:?}: {taken:?}"));
     }
 
     /// A round of probes, or something that a probe meets.
@@ -444,6 +437,10 @@ impl Life {
             };
         }
         self.watch.rebooted(&self.held);
+        for record in self.task_ledger.values_mut() {
+            record.marks = std::mem::take(&mut record.marks).without_process();
+        }
+        self.tasks.rebooted();
         self.now.boot = Boot(5_000);
         self.begin();
     }
@@ -468,6 +465,11 @@ impl Life {
         for client in ["mboxutil", "reconstruct"] {
             self.host.client_says(self.now.boot, &Arc::from(client), ClientSeen::Goodbye);
             self.host.client_ends(client, Exit::Code(0));
+        }
+        for name in TASKS {
+            let well = Behaviour { dies: Some((Duration::from_secs(5), Exit::Code(0))), ..Behaviour::default() };
+            self.host.behave(self.now.boot, &Task::key(name), well);
+            self.host.end_main(self.now.boot, &Task::key(name), Exit::Code(0));
         }
         for name in NAMES {
             self.host.behave(self.now.boot, &Arc::from(name), Behaviour::default());
@@ -513,9 +515,10 @@ impl Life {
         }
         let before = engine.history().clone();
         let turn = engine.turn(now);
-        if !turn.steps.is_empty() || !turn.news.is_empty() || *engine.history() != before {
+        if !turn.steps.is_empty() || !turn.tasks.is_empty() || !turn.news.is_empty() || *engine.history() != before {
             return Err(format!("converged, and yet: {:?} {:?}", turn.steps, turn.news));
         }
+        TaskWatch::quiet(engine, &self.host)?;
         if !engine.take_unsaved().is_empty() {
             return Err("converged, and yet something is written".to_owned());
         }

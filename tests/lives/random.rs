@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mailward::desired::{
-    Autorestart, Desired, Group, GroupIx, Ix, Launch, OnGiveUp, OnHang, Probing, Service, StartOrder, Wanted,
-    topological,
+    Autorestart, DayRule, Desired, Does, Group, GroupIx, Ix, Launch, OnGiveUp, OnHang, Probing, Service, StartOrder,
+    Task, Timing, Wanted, topological,
 };
 use mailward::model::{Fingerprint, Name};
 
@@ -126,6 +126,24 @@ impl Draft {
         }
     }
 
+    /// One task that needs the first service and one that needs none; the first may be disabled with it.
+    fn tasks(&self) -> Vec<Task> {
+        let task = |name: &str, needs: Vec<Name>, timeout: Option<u64>| Task {
+            name: Arc::from(name),
+            wanted: Wanted::Yes,
+            timing: Timing { crontab: "* * * * *".to_owned(), day_rule: DayRule::Or, zone: Arc::from("UTC") },
+            needs,
+            timeout: timeout.map(Duration::from_secs),
+            does: Does::Run(Arc::new(Launch::default())),
+        };
+        let mut tasks = vec![task("expire", vec![Arc::from(self.services[0].name)], Some(30))];
+        // An edit that renames or drops the tasks' list is an edit of the document like others.
+        if self.generation % 3 != 0 {
+            tasks.push(task("report", Vec::new(), None));
+        }
+        tasks
+    }
+
     /// Resolves it as a document is resolved.
     pub fn desired(&self) -> Desired {
         let names: Vec<Name> = self.services.iter().map(|service| Arc::from(service.name)).collect();
@@ -172,6 +190,7 @@ impl Draft {
             }],
             externals: Vec::new(),
             topological: order.into_iter().map(ix).collect(),
+            tasks: self.tasks(),
         }
     }
 }

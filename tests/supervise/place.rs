@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use mailward::desired::{Launch, Listener, Protocol, Tls};
+use mailward::desired::{Launch, Listener, Probe, Protocol, Tls};
 use mailward::plan::Found;
 
 use crate::stage::{Stage, sh};
@@ -12,7 +12,14 @@ fn r05_a_stranger_on_the_port_is_named_and_never_signalled() {
     let mut stage = Stage::new(true);
     let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = socket.local_addr().unwrap().port();
-    let listener = Listener { address: None, port: Some(port), socket: None, protocol: Protocol::Imap, tls: Tls::None };
+    let listener = Listener {
+        address: None,
+        port: Some(port),
+        socket: None,
+        protocol: Protocol::Imap,
+        tls: Tls::None,
+        probe: Probe::default(),
+    };
     let launch = Launch { listeners: vec![listener], ..sh("exec sleep 1000") };
     let Found::Foreign { who } = stage.look("imap", &launch, None) else { panic!("it was not seen") };
     assert!(who.ends_with(&format!("(pid {}) listens on 127.0.0.1:{port}", std::process::id())), "{who}");
@@ -27,8 +34,14 @@ fn r05_a_stranger_on_a_unix_socket_is_named() {
     let mut stage = Stage::new(false);
     let path = stage.text("lmtp");
     let socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
-    let listener =
-        Listener { address: None, port: None, socket: Some(path.clone()), protocol: Protocol::Lmtp, tls: Tls::None };
+    let listener = Listener {
+        address: None,
+        port: None,
+        socket: Some(path.clone()),
+        protocol: Protocol::Lmtp,
+        tls: Tls::None,
+        probe: Probe::default(),
+    };
     let launch = Launch { listeners: vec![listener], ..sh("exec sleep 1000") };
     let Found::Foreign { who } = stage.look("lmtp", &launch, None) else { panic!("it was not seen") };
     assert!(who.ends_with(&format!("listens on {path}")), "{who}");

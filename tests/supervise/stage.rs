@@ -53,6 +53,7 @@ pub(crate) fn role(test: &str) -> Vec<String> {
 
 pub(crate) fn config(folder: &Path, instance: &str, cgroups: bool, orphans: bool) -> HostConfig {
     HostConfig {
+        own: mailward::supervise::Own::default(),
         runtime_dir: folder.join("run"),
         log_dir: folder.join("log"),
         rotate_size: 0,

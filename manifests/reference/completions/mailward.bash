@@ -56,6 +56,9 @@ _mailward() {
             mailward,run)
                 cmd="mailward__subcmd__run"
                 ;;
+            mailward,sched)
+                cmd="mailward__subcmd__sched"
+                ;;
             mailward,schema)
                 cmd="mailward__subcmd__schema"
                 ;;
@@ -70,6 +73,9 @@ _mailward() {
                 ;;
             mailward,stop)
                 cmd="mailward__subcmd__stop"
+                ;;
+            mailward,task)
+                cmd="mailward__subcmd__task"
                 ;;
             mailward,validate)
                 cmd="mailward__subcmd__validate"
@@ -116,6 +122,9 @@ _mailward() {
             mailward__subcmd__help,run)
                 cmd="mailward__subcmd__help__subcmd__run"
                 ;;
+            mailward__subcmd__help,sched)
+                cmd="mailward__subcmd__help__subcmd__sched"
+                ;;
             mailward__subcmd__help,schema)
                 cmd="mailward__subcmd__help__subcmd__schema"
                 ;;
@@ -131,11 +140,29 @@ _mailward() {
             mailward__subcmd__help,stop)
                 cmd="mailward__subcmd__help__subcmd__stop"
                 ;;
+            mailward__subcmd__help,task)
+                cmd="mailward__subcmd__help__subcmd__task"
+                ;;
             mailward__subcmd__help,validate)
                 cmd="mailward__subcmd__help__subcmd__validate"
                 ;;
             mailward__subcmd__help,why)
                 cmd="mailward__subcmd__help__subcmd__why"
+                ;;
+            mailward__subcmd__help__subcmd__task,run)
+                cmd="mailward__subcmd__help__subcmd__task__subcmd__run"
+                ;;
+            mailward__subcmd__task,help)
+                cmd="mailward__subcmd__task__subcmd__help"
+                ;;
+            mailward__subcmd__task,run)
+                cmd="mailward__subcmd__task__subcmd__run"
+                ;;
+            mailward__subcmd__task__subcmd__help,help)
+                cmd="mailward__subcmd__task__subcmd__help__subcmd__help"
+                ;;
+            mailward__subcmd__task__subcmd__help,run)
+                cmd="mailward__subcmd__task__subcmd__help__subcmd__run"
                 ;;
             *)
                 ;;
@@ -144,7 +171,7 @@ _mailward() {
 
     case "${cmd}" in
         mailward)
-            opts="-h -V --socket --help --version run validate plan status start stop restart reload hold release reset why history guard simulate schema completions man demo help"
+            opts="-h -V --socket --help --version run validate plan status start stop restart reload hold release reset why history guard task sched simulate schema completions man demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -228,7 +255,7 @@ _mailward() {
             return 0
             ;;
         mailward__subcmd__help)
-            opts="run validate plan status start stop restart reload hold release reset why history guard simulate schema completions man demo help"
+            opts="run validate plan status start stop restart reload hold release reset why history guard task sched simulate schema completions man demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -423,6 +450,20 @@ _mailward() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mailward__subcmd__help__subcmd__sched)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mailward__subcmd__help__subcmd__schema)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -482,6 +523,34 @@ _mailward() {
         mailward__subcmd__help__subcmd__stop)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mailward__subcmd__help__subcmd__task)
+            opts="run"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mailward__subcmd__help__subcmd__task__subcmd__run)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -743,6 +812,24 @@ _mailward() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mailward__subcmd__sched)
+            opts="-h --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mailward__subcmd__schema)
             opts="-h --socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -838,6 +925,84 @@ _mailward() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mailward__subcmd__task)
+            opts="-h --socket --help run help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mailward__subcmd__task__subcmd__help)
+            opts="run help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mailward__subcmd__task__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mailward__subcmd__task__subcmd__help__subcmd__run)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mailward__subcmd__task__subcmd__run)
+            opts="-h --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

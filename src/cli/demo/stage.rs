@@ -30,14 +30,13 @@ const NEWBORN: Duration = Duration::from_secs(3);
 const FAREWELL: Duration = Duration::from_mins(3);
 /// The stand-ins by their kind, and the programs of the real product in whose place they are: so the watcher log reads
 /// as an Oracle administrator knows it.
-const PROGRAMS: [(&str, &str); 9] = [
+const PROGRAMS: [(&str, &str); 8] = [
     ("ens", "enpd"),
     ("store", "stored"),
     ("purge", "impurge"),
     ("imap", "imapd"),
     ("pop3", "popd"),
     ("http", "mshttpd"),
-    ("sched", "imsched"),
     ("smtp", "dispatcher"),
     ("delivery", "job_controller"),
 ];
@@ -78,9 +77,7 @@ impl Stage {
                 prepare(root).map_err(|error| Failure::of(CANNOT_CREATE, &error))?;
                 oracle_document(root, &program, ports, recovery)
             }
-            Parts::Debian => {
-                oracle_of_debian_parts(root, &program, ports).map_err(|error| Failure::of(CANNOT_CREATE, &error))?
-            }
+            Parts::Debian => oracle_of_debian_parts(root, ports).map_err(|error| Failure::of(CANNOT_CREATE, &error))?,
         };
         for service in &mut document.services {
             if let [program, word, kind, ..] = service.command.as_mut_slice()

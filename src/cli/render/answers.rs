@@ -6,7 +6,7 @@ use crate::status::ServiceStatus;
 
 /// A line of progress.
 pub(crate) fn progress(told: &Told) -> String {
-    format!("{}: {}", told.service.as_deref().unwrap_or("all"), super::printable(&told.what))
+    format!("{}: {}", told.subject(), super::printable(&told.what))
 }
 
 /// What is so after an order was done; `already` where it was so before.

@@ -3,8 +3,8 @@
 use super::table::Table;
 use super::{Style, Tone};
 use crate::agent::Told;
-use crate::engine::{ClientNews, Happened};
-use crate::model::Diagnosis;
+use crate::engine::{ClientNews, Happened, TaskDid};
+use crate::model::{Diagnosis, Exit};
 
 /// A line a happening, oldest first.
 pub(crate) fn history(events: &[Told], style: Style) -> String {
@@ -14,7 +14,7 @@ pub(crate) fn history(events: &[Told], style: Style) -> String {
     let mut table = Table::new(&["TIME", "SERVICE", "WHAT"]);
     for told in events {
         let usual = |text: &str| (text.to_owned(), Tone::Usual);
-        let service = told.service.as_deref().unwrap_or("all");
+        let service = told.subject();
         table.row(vec![usual(&told.time), usual(service), (told.what.clone(), tone(&told.event))]);
     }
     table.print(style)
@@ -59,5 +59,16 @@ fn tone(event: &Happened) -> Tone {
         | Happened::Forgotten
         | Happened::DocumentAccepted { .. }
         | Happened::Ending => Tone::Usual,
+        Happened::Task { did, .. } => match did {
+            TaskDid::Ended { exit: Exit::Code(0), overdue: false, .. } => Tone::Good,
+            TaskDid::NotStarted { .. } | TaskDid::StopFailed => Tone::Bad,
+            TaskDid::Ended { .. }
+            | TaskDid::NotSeen
+            | TaskDid::TimedOut { .. }
+            | TaskDid::Killed
+            | TaskDid::Skipped { .. }
+            | TaskDid::Missed { .. } => Tone::Warning,
+            TaskDid::Began { .. } | TaskDid::Adopted { .. } | TaskDid::Probed => Tone::Usual,
+        },
     }
 }

@@ -110,7 +110,8 @@ impl Starting {
             | Happened::HeldBy { .. }
             | Happened::Forgotten
             | Happened::DocumentAccepted { .. }
-            | Happened::Ending => return String::new(),
+            | Happened::Ending
+            | Happened::Task { .. } => return String::new(),
         };
         let was_closed = matches!(before, Some(Far::Recovers(_))) && !self.has_a_line(service);
         if service == STORE && was_closed && matches!(far, Far::Ready(_)) {
@@ -263,7 +264,8 @@ impl Stopping {
             | Happened::HeldBy { .. }
             | Happened::Forgotten
             | Happened::DocumentAccepted { .. }
-            | Happened::Ending => return String::new(),
+            | Happened::Ending
+            | Happened::Task { .. } => return String::new(),
         }
         self.advance()
     }

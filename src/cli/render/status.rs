@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::table::Table;
 use super::{Style, Tone, printable};
 use crate::model::Wall;
-use crate::status::{Condition, Instance, Reported, ServiceStatus, Truth};
+use crate::status::{Condition, Instance, Reported, ServiceStatus, TaskStatus, Truth};
 
 /// A heading with what stands out of the whole, then a line a service. `only` leaves out every other service.
 pub(crate) fn status(reported: &Reported, only: &[String], wide: bool, now: Wall, style: Style) -> String {
@@ -23,6 +23,9 @@ pub(crate) fn status(reported: &Reported, only: &[String], wide: bool, now: Wall
             table.row(row(service, wide, now));
         }
         text.push_str(&table.print(style));
+        if only.is_empty() && !instance.tasks.is_empty() {
+            let _ = write!(text, "\n{}", tasks(&instance.tasks, wide, now, style));
+        }
         for service in services.iter().filter(|service| !service.last_lines.is_empty()) {
             let _ = writeln!(text, "\nlast lines of {}:", service.name);
             for line in &service.last_lines {
@@ -100,6 +103,43 @@ fn row(service: &ServiceStatus, wide: bool, now: Wall) -> Vec<(String, Tone)> {
     let faint = if !service.enabled && service.pid.is_none() { Tone::Faint } else { Tone::Usual };
     cells.push((why, faint));
     cells
+}
+
+/// A line a task. Those that are disabled are left to the wide form.
+fn tasks(tasks: &[TaskStatus], wide: bool, now: Wall, style: Style) -> String {
+    let mut table = Table::new(if wide {
+        &["TASK", "STATE", "PID", "AGE", "NEXT RUN", "LAST RUN", "LAST END", "OUTCOME", "CRONTAB", "ZONE", "WHY"]
+    } else {
+        &["TASK", "STATE", "NEXT RUN", "LAST RUN", "OUTCOME", "WHY"]
+    });
+    let shown: Vec<&TaskStatus> = tasks.iter().filter(|task| wide || task.enabled || task.since.is_some()).collect();
+    for task in &shown {
+        let plain = |text: &str| (text.to_owned(), Tone::Usual);
+        let or = |text: &Option<String>| (text.clone().unwrap_or_default(), Tone::Usual);
+        let since = task.since.clone().unwrap_or_default();
+        let state = match (task.enabled, &task.since) {
+            (_, Some(_)) => ("running", Tone::Good),
+            (true, None) => ("waiting", Tone::Usual),
+            (false, None) => ("disabled", Tone::Faint),
+        };
+        let outcome = if task.last_ended_well == Some(false) { Tone::Bad } else { Tone::Usual };
+        let mut cells = vec![plain(&task.name), (state.0.to_owned(), state.1)];
+        if wide {
+            cells.push(plain(&task.pid.map(|pid| pid.to_string()).unwrap_or_default()));
+            cells.push(plain(&age(&since, now)));
+        }
+        cells.extend([or(&task.next_run), or(&task.last_run)]);
+        if wide {
+            cells.push(or(&task.last_end));
+        }
+        cells.push((task.last_outcome.clone().unwrap_or_default(), outcome));
+        if wide {
+            cells.extend([plain(&task.crontab), plain(&task.time_zone)]);
+        }
+        cells.push(plain(&task.reason));
+        table.row(cells);
+    }
+    if shown.is_empty() { String::new() } else { table.print(style) }
 }
 
 /// One word for the eye; programs read the fields.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::super::document_text::{DocumentText, Listen, ServiceText, list};
-use super::super::oracle_document::{OraclePorts, spec_fields, standin_sched};
+use super::super::oracle_document::{OraclePorts, spec_fields};
 use super::DebianError;
 use super::dovecot;
 use super::files::Folder;
@@ -12,12 +12,11 @@ use super::postfix::{self, Destination};
 
 /// Writes all files of the server into `root` and says its document. Store is Dovecot's authentication and LMTP, imap
 /// and pop are Dovecot instances of their own in front of it, http is nginx, dispatcher and `job_controller` are two
-/// Postfix instances (receiving, delivering). `program` is the `mailward` binary: sched is its stand-in, and so is
-/// purge, for Dovecot purges by itself.
+/// Postfix instances (receiving, delivering). purge is off, for Dovecot purges by itself.
 ///
 /// # Errors
 /// An unfit folder, a missing account, or what the file system reports.
-pub fn oracle_of_debian_parts(root: &Path, program: &Path, ports: OraclePorts) -> Result<DocumentText, DebianError> {
+pub fn oracle_of_debian_parts(root: &Path, ports: OraclePorts) -> Result<DocumentText, DebianError> {
     let folder = Folder::open(root)?;
     for name in ["data", "data/log", "data/proc", "server"] {
         folder.folder(name, 0o755)?;
@@ -46,7 +45,6 @@ pub fn oracle_of_debian_parts(root: &Path, program: &Path, ports: OraclePorts) -
         imap.listen(Listen::Port(ports.imap, "Imap")),
         pop.listen(Listen::Port(ports.pop, "Pop3")),
         nginx_service(&folder, "http", ports.http),
-        standin_sched(&folder.path("data"), program),
         postfix_service(&folder, &receiving)
             .listen(Listen::Port(ports.smtp, "Smtp"))
             .listen(Listen::Port(ports.submission, "Submission")),

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::super::document_text::{DocumentText, Listen, ServiceText};
+use super::super::document_text::{DocumentText, Listen};
 use super::super::ports::pick_free_ports;
 use super::DebianError;
 use super::dovecot;
@@ -44,7 +44,7 @@ impl PairPorts {
 }
 
 /// Writes all files of the server into `root` and says its document: `dovecot` and `postfix` of the profile, `nginx`
-/// switched on, `sched` off.
+/// switched on.
 ///
 /// # Errors
 /// An unfit folder, a missing account, or what the file system reports.
@@ -70,7 +70,6 @@ pub fn dovecot_and_postfix(root: &Path, ports: PairPorts) -> Result<DocumentText
             .listen(Listen::Port(ports.smtp, "Smtp"))
             .listen(Listen::Port(ports.submission, "Submission")),
         nginx_service(&folder, "nginx", ports.http).field("enabled", "true"),
-        ServiceText::new("sched", [""; 0]).field("enabled", "false"),
     ];
     Ok(DocumentText {
         about: vec!["Dovecot, Postfix and nginx in a folder of their own.".to_owned()],

@@ -89,7 +89,7 @@ fn serve(options: &Options) -> Result<(), StandInError> {
         Kind::Store => store::serve(options, &place, &mut term),
         Kind::Purge => purge::serve(&place, &mut term),
         Kind::Delivery => delivery::serve(options, &place, &mut term),
-        Kind::Sched | Kind::Ens => {
+        Kind::Ens => {
             idle::serve(options.kind, &mut term);
             Ok(())
         }

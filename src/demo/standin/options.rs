@@ -14,7 +14,7 @@ usage: mailward stand-in KIND --data DIR [--listen ADDRESS]... [options]
          delivery               hands the queue by LMTP to --to ADDRESS; woken at --listen
          store                  the mailboxes; LMTP at --listen; --init DURATION is how long recovery takes
          purge                  removes expunged messages; needs a ready store
-         sched | ens            stay alive
+         ens                    stay alive
   ADDRESS is IP:PORT or the absolute path of a Unix socket; DURATION is like 700ms or 2s.";
 
 /// Which server.
@@ -34,8 +34,6 @@ pub enum Kind {
     Store,
     /// Removes what was expunged.
     Purge,
-    /// Stays alive in the scheduler's place.
-    Sched,
     /// Stays alive in the event notification service's place.
     Ens,
     /// Delivers the queue: the job controller.
@@ -44,7 +42,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, by its word on the command line.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 9] = [
         Self::Imap,
         Self::Pop3,
         Self::Smtp,
@@ -52,7 +50,6 @@ impl Kind {
         Self::Http,
         Self::Store,
         Self::Purge,
-        Self::Sched,
         Self::Ens,
         Self::Delivery,
     ];
@@ -67,7 +64,6 @@ impl Kind {
             Self::Http => "http",
             Self::Store => "store",
             Self::Purge => "purge",
-            Self::Sched => "sched",
             Self::Ens => "ens",
             Self::Delivery => "delivery",
         }

@@ -7,7 +7,7 @@ use super::whole::crontab_of;
 use super::{Cel, Findings, Rule};
 use crate::document::diagnostic::Severity;
 use crate::document::effective::Effective;
-use crate::document::spec::{GiveUp, HighAvailabilityMode, Interval, Logs, Profile, ReadinessType};
+use crate::document::spec::{GiveUp, HighAvailabilityMode, Interval, Logs, Profile, ReadinessType, ServiceName};
 
 /// Services that a resource may hold; a file may hold more.
 const SERVICES_IN_A_RESOURCE: usize = 128;
@@ -59,10 +59,10 @@ pub(super) const RULES: &[Rule] = &[
         program_changed,
     ),
     doubt(
-        "no-scheduler-yet",
-        "spec.services[].command",
-        "`mailward sched` comes with a later version",
-        no_scheduler_yet,
+        "task-never-runs",
+        "spec.schedule[].enabled",
+        "what a task needs is enabled where the task is",
+        task_never_runs,
     ),
     doubt("manager-unnamed", "spec.highAvailability", "mode Manager names its manager", manager_unnamed),
     Rule {
@@ -108,7 +108,7 @@ fn slowest_rounds(all: &Effective<'_>, msprobe: Option<Duration>) -> Option<Roun
 fn window_and_gap(all: &Effective<'_>, found: &mut Findings) {
     let spec = all.spec;
     let window_set = spec.autorestart.as_ref().is_some_and(|policy| policy.timeout.is_some());
-    let task_at = spec.schedule.iter().position(|task| &*task.name == "msprobe");
+    let task_at = spec.schedule.iter().position(|task| &*task.name == "msprobe" && task.crontab.is_some());
     let threshold_set = spec.probes.as_ref().is_some_and(|probes| probes.failure_threshold.is_some())
         || spec
             .services
@@ -117,7 +117,7 @@ fn window_and_gap(all: &Effective<'_>, found: &mut Findings) {
     if !(window_set || task_at.is_some() || threshold_set) {
         return;
     }
-    let msprobe = all.msprobe().and_then(|task| crontab_of(all, task).ok()).and_then(|crontab| crontab.longest_gap());
+    let msprobe = all.msprobe().and_then(|task| crontab_of(all, task)?.ok()).and_then(|crontab| crontab.longest_gap());
     let Some(Rounds { gap, threshold, whose }) = slowest_rounds(all, msprobe) else { return };
     let needed = gap.saturating_mul(threshold);
     if all.window() > needed {
@@ -332,20 +332,17 @@ fn program_changed(all: &Effective<'_>, found: &mut Findings) {
     }
 }
 
-/// The profiles name the scheduler as it will be; until this binary has it, starting it fails.
-fn no_scheduler_yet(all: &Effective<'_>, found: &mut Findings) {
-    let ours = |command: &[super::super::spec::Argument]| {
-        command.first().is_some_and(|program| &**program == "mailward")
-            && command.get(1).is_some_and(|verb| &**verb == "sched")
-    };
-    for (at, merged) in all.services.iter().enumerate() {
-        let service = &merged.service;
-        if service.enabled.unwrap_or(true) && service.command.as_deref().is_some_and(ours) {
+fn task_never_runs(all: &Effective<'_>, found: &mut Findings) {
+    let unwanted = all.unwanted();
+    for merged in &all.tasks {
+        let Some(at) = merged.at.filter(|_| merged.task.enabled == Some(true)) else { continue };
+        let disabled = |name: &&ServiceName| all.by_name.get(&***name).is_some_and(|at| unwanted[*at].is_some());
+        if let Some(need) = merged.task.needs.iter().flatten().find(disabled) {
             found.add(
-                all.path_of(at, "command"),
-                format!("`{}` would run `mailward sched`, which this version does not have", service.name.0),
-                "a command that exists, or a disabled service",
-                format!("add `- {{name: {}, enabled: false}}`, or give it a command", service.name.0),
+                format!("spec.schedule[{at}].enabled"),
+                format!("`{}` never runs: it needs `{need}`, which is disabled", merged.task.name),
+                format!("`{need}` enabled too"),
+                format!("enable `{need}`, or take it out of needs"),
             );
         }
     }

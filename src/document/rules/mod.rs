@@ -5,6 +5,7 @@
 
 mod doubts;
 mod later;
+mod listeners;
 mod order;
 mod services;
 mod shapes;
@@ -84,7 +85,8 @@ impl Findings {
 
 /// Every rule, in the order of the reference.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    services::RULES.iter().chain(order::RULES).chain(shapes::RULES).chain(whole::RULES).chain(doubts::RULES)
+    let of_services = services::RULES.iter().chain(order::RULES).chain(shapes::RULES).chain(listeners::RULES);
+    of_services.chain(whole::RULES).chain(doubts::RULES)
 }
 
 /// Asks every rule; without `doubts` only those that can refuse a document.

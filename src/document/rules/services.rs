@@ -83,8 +83,8 @@ pub(super) const RULES: &[Rule] = &[
         id: "task-command",
         severity: Severity::Error,
         path: "spec.schedule[]",
-        message: "a task other than msprobe needs a command",
-        cel: Cel::Says("self.name == 'msprobe' || has(self.command)"),
+        message: "a task other than msprobe has a command, of its own or its profile's",
+        cel: Cel::Cannot("the profile's tasks count too, and a rule of a list's item sees no profile"),
         check: task_command,
     },
 ];
@@ -324,7 +324,8 @@ fn on_hang_known(all: &Effective<'_>, found: &mut Findings) {
 
 fn task_command(all: &Effective<'_>, found: &mut Findings) {
     for (at, task) in all.spec.schedule.iter().enumerate() {
-        if task.command.is_none() && &*task.name != "msprobe" {
+        let known = all.profile.spec.schedule.iter().any(|known| known.name == task.name && known.command.is_some());
+        if task.command.is_none() && &*task.name != "msprobe" && !known {
             found.add(
                 format!("spec.schedule[{at}].command"),
                 format!("the task `{}` has no command", task.name),

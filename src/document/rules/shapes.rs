@@ -4,7 +4,7 @@ use super::services::own;
 use super::{Cel, Findings, Rule};
 use crate::document::diagnostic::Severity;
 use crate::document::effective::Effective;
-use crate::document::spec::{HangAction, Protocol, ReadinessType, Tls};
+use crate::document::spec::{HangAction, ReadinessType};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -30,22 +30,6 @@ pub(super) const RULES: &[Rule] = &[
         message: "readiness Probe needs an enabled listener, else the service would never be ready",
         cel: Cel::Cannot("the profile may supply the listeners"),
         check: readiness_probe,
-    },
-    Rule {
-        id: "listener-place",
-        severity: Severity::Error,
-        path: "spec.services[].listeners[]",
-        message: "a listener has a port or a socket, and not both",
-        cel: Cel::Says("has(self.port) != has(self.socket)"),
-        check: listener_place,
-    },
-    Rule {
-        id: "listener-starttls",
-        severity: Severity::Error,
-        path: "spec.services[].listeners[]",
-        message: "Http and Tcp have no STARTTLS",
-        cel: Cel::Says("!has(self.tls) || self.tls != 'StartTls' || !(self.protocol in ['Http', 'Tcp'])"),
-        check: listener_starttls,
     },
     Rule {
         id: "reload-way",
@@ -128,53 +112,6 @@ fn readiness_probe(all: &Effective<'_>, found: &mut Findings) {
                 "add a listener, or write `type: Immediate`",
             );
             found.shown_at(format!("spec.services[{at}].readiness.type"));
-        }
-    }
-}
-
-fn listener_place(all: &Effective<'_>, found: &mut Findings) {
-    for (path, service) in own(all) {
-        for (at, listener) in service.listeners.iter().flatten().enumerate() {
-            let path = format!("{path}.listeners[{at}]");
-            match (&listener.port, &listener.socket) {
-                (Some(_), Some(_)) => found.add(
-                    format!("{path}.socket"),
-                    "this listener has a port and a socket",
-                    "one of the two",
-                    "write two listeners, or remove one of the two fields",
-                ),
-                (None, None) => found.add(
-                    path,
-                    "this listener has no port and no socket",
-                    "one of the two",
-                    "add `port: 143` or `socket: /path`",
-                ),
-                (Some(_), None) | (None, Some(_)) => {}
-            }
-        }
-    }
-}
-
-fn listener_starttls(all: &Effective<'_>, found: &mut Findings) {
-    for (path, service) in own(all) {
-        for (at, listener) in service.listeners.iter().flatten().enumerate() {
-            let without = match listener.protocol {
-                Protocol::Http | Protocol::Tcp => true,
-                Protocol::Imap
-                | Protocol::Pop3
-                | Protocol::Smtp
-                | Protocol::Submission
-                | Protocol::Lmtp
-                | Protocol::ManageSieve => false,
-            };
-            if without && listener.tls == Some(Tls::StartTls) {
-                found.add(
-                    format!("{path}.listeners[{at}].tls"),
-                    "this protocol has no STARTTLS",
-                    "`None` or `Implicit`",
-                    "write `Implicit` if TLS is spoken from the first byte",
-                );
-            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Cel, Findings, Rule};
 use crate::document::diagnostic::Severity;
 use crate::document::effective::Effective;
-use crate::document::spec::{AccessMode, DayRule, GiveUp, HighAvailabilityMode, Interval, Probes, ServiceProbes, Task};
+use crate::document::spec::{AccessMode, GiveUp, HighAvailabilityMode, Interval, Probes, ServiceProbes, Task};
 use crate::policy::cron;
 
 /// A year: longer waits are slips of the finger, and a bound keeps every sum within its type.
@@ -57,7 +57,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "crontab",
         severity: Severity::Error,
         path: "spec.schedule[].crontab",
-        message: "a crontab is one that is due some day",
+        message: "a task has a crontab, of its own or its profile's, that is due some day",
         cel: Cel::Cannot("the meaning of a crontab"),
         check: crontab,
     },
@@ -197,25 +197,32 @@ fn ha_needs_restart(all: &Effective<'_>, found: &mut Findings) {
     }
 }
 
-/// The crontab of a task, with the day rule that holds for it.
-pub(super) fn crontab_of(all: &Effective<'_>, task: &Task) -> Result<cron::Crontab, cron::CronError> {
-    let by_default = if all.is_oracle() { DayRule::And } else { DayRule::Or };
-    let rule = match task.day_rule.unwrap_or(by_default) {
-        DayRule::And => cron::DayRule::And,
-        DayRule::Or => cron::DayRule::Or,
-    };
-    cron::Crontab::parse(&task.crontab, rule)
+/// The crontab of a task, with the day rule that holds for it; nothing where it has none.
+pub(super) fn crontab_of(all: &Effective<'_>, task: &Task) -> Option<Result<cron::Crontab, cron::CronError>> {
+    task.crontab.as_ref().map(|text| cron::Crontab::parse(text, all.day_rule(task)))
 }
 
 fn crontab(all: &Effective<'_>, found: &mut Findings) {
     for (at, task) in all.spec.schedule.iter().enumerate() {
         let path = format!("spec.schedule[{at}].crontab");
         match crontab_of(all, task) {
-            Err(error) => found.add(path, error.to_string(), "minute hour day month weekday, such as `0 23 * * *`", ""),
-            Ok(crontab) if crontab.longest_gap().is_none() => {
+            None if all.profile.spec.schedule.iter().any(|known| known.name == task.name) => {}
+            None => {
+                found.add(
+                    path,
+                    format!("the task `{}` has no crontab", task.name),
+                    "minute hour day month weekday, such as `0 23 * * *`",
+                    "add `crontab: \"0 23 * * *\"`",
+                );
+                found.shown_at(format!("spec.schedule[{at}].name"));
+            }
+            Some(Err(error)) => {
+                found.add(path, error.to_string(), "minute hour day month weekday, such as `0 23 * * *`", "");
+            }
+            Some(Ok(crontab)) if crontab.longest_gap().is_none() => {
                 found.add(path, "there is no such day, so this is never due", "a day that exists", "");
             }
-            Ok(_) => {}
+            Some(Ok(_)) => {}
         }
     }
 }

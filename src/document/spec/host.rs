@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Account, Argument, ClassName, Crontab, Image, Interval, Quantity, ServiceName, Variable, ZoneName};
+use super::{
+    Account, Argument, ClassName, Crontab, DayRule, Image, Interval, Quantity, ServiceName, Variable, ZoneName,
+};
 
 /// A command run by the clock.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -11,16 +13,18 @@ use super::{Account, Argument, ClassName, Crontab, Image, Interval, Quantity, Se
 pub struct Task {
     /// Its name; unique in the schedule.
     pub name: ServiceName,
-    /// Whether it runs. Default: true.
+    /// Whether it runs. Default: true; a task that its profile knows is enabled where what it needs is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
-    /// When: minute, hour, day of month, month, weekday.
-    pub crontab: Crontab,
+    /// When: minute, hour, day of month, month, weekday. A task that its profile knows has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crontab: Option<Crontab>,
     /// Where both day fields are set: must both match (And), or one (Or). Default: And in the profile Oracle, Or
     /// elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub day_rule: Option<DayRule>,
-    /// Program and arguments; relative ones start at `serverRoot`. The task msprobe has one of its own.
+    /// Program and arguments; relative ones start at `serverRoot`. A task that its profile knows has one;
+    /// msprobe, which asks the agent for a round of probes, needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pub command: Option<Vec<Argument>>,
@@ -30,7 +34,8 @@ pub struct Task {
     /// Time zone of this task. Default: `spec.timeZone`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<ZoneName>,
-    /// It is ended when it runs longer.
+    /// It is ended when it runs longer: TERM, after 30 seconds KILL. Default: it may run for ever, and is not started
+    /// again meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Interval>,
     /// Added to a clean environment, in this order.
@@ -41,15 +46,6 @@ pub struct Task {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "set"))]
     pub needs: Option<Vec<ServiceName>>,
-}
-
-/// How the two day fields of a crontab go together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum DayRule {
-    /// Both must match, as in Oracle's scheduler.
-    And,
-    /// One must match, as in cron.
-    Or,
 }
 
 /// The pods on Kubernetes. A change of it rolls them.

@@ -4,27 +4,29 @@
 //! nothing is written into it. Meaning is given by [`super::resolve()`] only.
 
 mod host;
+mod listener;
 mod policy;
 mod quantity;
 mod service;
 mod text;
 
-pub use host::{AccessMode, DayRule, ResourceList, Resources, RetainPolicy, Storage, Task, Workload};
+pub use host::{AccessMode, ResourceList, Resources, RetainPolicy, Storage, Task, Workload};
+pub use listener::{Listener, Login};
 pub use policy::{
     Autorestart, Control, External, GiveUp, HighAvailability, HighAvailabilityMode, Logs, Manager, ManagerType, Probes,
     Watcher,
 };
 pub use quantity::{Interval, Quantity, Size};
 pub use service::{
-    Check, DependencyRestart, GroupRole, HangAction, Limits, Listener, OnHang, Readiness, ReadinessType, Reload,
-    Service, ServiceProbes, Variable,
+    Check, DependencyRestart, GroupRole, HangAction, Limits, OnHang, Readiness, ReadinessType, Reload, Service,
+    ServiceProbes, Variable,
 };
 pub use text::{
-    AbsolutePath, Account, Address, Argument, ClassName, Crontab, FORMS, Form, Image, Label, ObjectName, PathText,
-    ServiceName, Timestamp, Value, VariableName, ZoneName,
+    AbsolutePath, Account, Address, Argument, ClassName, Crontab, FORMS, Form, Image, Label, LoginName, MailAddress,
+    ObjectName, PathText, ServiceName, Timestamp, UrlPath, Value, VariableName, ZoneName,
 };
 
-pub use crate::desired::{Output, Protocol, Signal, StartOrder, Tls};
+pub use crate::desired::{DayRule, Output, Protocol, Signal, StartOrder, Tls};
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AbsolutePath, Account, Address, Argument, Interval, Output, PathText, Protocol, ServiceName, Signal, Size,
-    Timestamp, Tls, Value, VariableName,
+    AbsolutePath, Account, Argument, Interval, Listener, Output, PathText, ServiceName, Signal, Size, Timestamp, Value,
+    VariableName,
 };
 
 /// One service. What is not said comes from the profile, then from the defaults.
@@ -215,30 +215,6 @@ pub struct Check {
     /// Its time limit. Default: `30s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Interval>,
-}
-
-/// Where a service listens: a port or a Unix socket.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Listener {
-    /// Address it is probed at. Default: `127.0.0.1`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address: Option<Address>,
-    /// TCP port.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 65535))]
-    pub port: Option<u16>,
-    /// Path of a Unix socket.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub socket: Option<AbsolutePath>,
-    /// What is spoken there.
-    pub protocol: Protocol,
-    /// TLS from the first byte, after STARTTLS, or not at all. Default: None.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tls: Option<Tls>,
-    /// Whether it is in use. Default: true.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub enabled: Option<bool>,
 }
 
 /// A service's own values beside `spec.probes`.

@@ -138,6 +138,28 @@ texts! {
         words: "a host name or an IP address without brackets and port, such as `127.0.0.1` or `::1`",
         holds: |t| !t.is_empty() && all(t, |c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ':' | '%' | '-'))
     }
+    /// A mail address, in the part of RFC 5321 4.1.2 that needs no quoting and no SMTPUTF8.
+    MailAddress {
+        pattern: "^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+(@[A-Za-z0-9.-]+)?$", max: 254,
+        words: "a mail address, such as `postmaster@example.org`",
+        holds: |t| {
+            let (local, domain) = t.split_once('@').map_or((t, None), |(local, domain)| (local, Some(domain)));
+            !local.is_empty() && all(local, |c| c.is_ascii_alphanumeric() || ".!#$%&'*+/=?^_`{|}~-".contains(c))
+                && domain.is_none_or(|d| !d.is_empty() && all(d, |c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-')))
+        }
+    }
+    /// The name somebody logs in with.
+    LoginName {
+        pattern: "^[^\\x00-\\x1f\\x7f]+$", max: 128,
+        words: "a user name without control characters",
+        holds: |t| !t.is_empty() && all(t, printable)
+    }
+    /// The path of a URL, with or without a query.
+    UrlPath {
+        pattern: "^/[!-~]*$", max: 1024,
+        words: "the path of a URL, such as `/healthz`",
+        holds: |t| t.starts_with('/') && all(t, |c| c.is_ascii_graphic())
+    }
     /// A moment, RFC 3339.
     Timestamp {
         pattern: "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$", max: 40,

@@ -27,11 +27,15 @@ fn base() -> Value {
         "spec": {
             "profile": "Custom",
             "autorestart": {"onGiveUp": "RetryAfter"},
-            "external": [{"name": "ldap", "listeners": [{"address": "127.0.0.1", "port": 1, "protocol": "Tcp"}]}],
+            "schedule": [{"name": "task", "crontab": "0 1 1 * 1", "command": ["bin/task"],
+                "environment": [{"name": "A", "value": "b"}]}],
+            "external": [{"name": "ldap", "listeners": [{"address": "127.0.0.1", "port": 1, "protocol": "Tcp",
+                          "login": {"user": "probe", "passwordFile": "/etc/secret"}}]}],
             "services": [
                 {"name": "first", "command": ["bin/first"]},
                 {"name": "other", "command": ["bin/other"], "group": "g", "pidFile": "a", "onHang": {"action": "RestartService", "service": "first"}, "environment": [{"name": "A", "value": "b"}],
-                 "listeners": [{"address": "127.0.0.1", "port": 1, "protocol": "Tcp"}],
+                 "listeners": [{"address": "127.0.0.1", "port": 1, "protocol": "Tcp",
+                                "login": {"user": "probe", "passwordFile": "/etc/secret"}}],
                  "readiness": {"type": "Command", "command": ["/bin/true"]},
                  "reload": {"command": ["/bin/reload"]}, "check": {"command": ["/bin/check"]}}
             ]
@@ -83,7 +87,7 @@ fn change(leaf: &str) -> Option<Value> {
         "spec.services[].environment[].value" => json!("c"),
         "spec.services[].limits.openFiles" | "spec.services[].limits.processes" => json!(100),
         limit if limit.starts_with("spec.services[].limits.") => json!("1Gi"),
-        "spec.services[].dependsOn" => json!(["first"]),
+        "spec.services[].dependsOn" | "spec.schedule[].needs" => json!(["first"]),
         "spec.services[].group" => json!("h"),
         "spec.services[].groupRole" => json!("Lead"),
         "spec.services[].onDependencyRestart" => json!("Restart"),
@@ -92,7 +96,8 @@ fn change(leaf: &str) -> Option<Value> {
         "spec.services[].startTimeout"
         | "spec.services[].stopTimeout"
         | "spec.services[].reload.timeout"
-        | "spec.services[].check.timeout" => json!("7s"),
+        | "spec.services[].check.timeout"
+        | "spec.schedule[].timeout" => json!("7s"),
         "spec.services[].stopSignal" | "spec.services[].reload.signal" => json!("QUIT"),
         "spec.services[].watchFiles" => json!(["/etc/x"]),
         "spec.services[].listeners[].address" => json!("::1"),
@@ -100,8 +105,34 @@ fn change(leaf: &str) -> Option<Value> {
         "spec.services[].listeners[].socket" => json!("/run/x"),
         "spec.services[].listeners[].protocol" => json!("Imap"),
         "spec.services[].listeners[].tls" => json!("Implicit"),
+        "spec.schedule[].crontab" => json!("0 2 * * *"),
+        "spec.schedule[].dayRule" => json!("And"),
+        "spec.schedule[].timeZone" | "spec.timeZone" => json!("Europe/Zurich"),
+        "spec.schedule[].name" => json!("renamed"),
+        "spec.schedule[].command" => json!(["/bin/new"]),
+        "spec.schedule[].user" => json!("mail"),
+        "spec.schedule[].environment[].name" => json!("B"),
+        "spec.schedule[].environment[].value" => json!("c"),
+        "spec.services[].listeners[].serverName" | "spec.external[].listeners[].serverName" => {
+            json!("mail.example.org")
+        }
+        "spec.services[].listeners[].caFile"
+        | "spec.services[].listeners[].certificateFile"
+        | "spec.external[].listeners[].caFile"
+        | "spec.external[].listeners[].certificateFile" => json!("/etc/x.pem"),
+        "spec.services[].listeners[].certificateWarning" | "spec.external[].listeners[].certificateWarning" => {
+            json!("48h")
+        }
+        "spec.services[].listeners[].login.user" | "spec.external[].listeners[].login.user" => json!("other"),
+        "spec.services[].listeners[].login.passwordFile" | "spec.external[].listeners[].login.passwordFile" => {
+            json!("/etc/other")
+        }
+        "spec.services[].listeners[].recipient" | "spec.external[].listeners[].recipient" => {
+            json!("postmaster@example.org")
+        }
+        "spec.services[].listeners[].path" | "spec.external[].listeners[].path" => json!("/healthz"),
         "spec.services[].restartedAt" => json!("2026-11-23T12:00:00Z"),
-        "spec.services[].probes.enabled" => json!(false),
+        "spec.services[].probes.enabled" | "spec.schedule[].enabled" => json!(false),
         "spec.probes.failureThreshold"
         | "spec.services[].probes.failureThreshold"
         | "spec.probes.pressureThreshold" => {
@@ -181,5 +212,5 @@ fn every_leaf_of_the_schema_changes_something_or_says_that_it_will_later() {
         }
         seen.0 += 1;
     }
-    assert!(seen.0 > 50 && seen.1 > 5, "the walk saw the schema: {seen:?}");
+    assert!(seen.0 > 80 && seen.1 > 5, "the walk saw the schema: {seen:?}");
 }

@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use super::super::diagnostic::Severity;
 use super::super::profile::parse;
 use super::super::spec::{GroupRole, Profile};
-use super::super::{profile_table, read};
+use super::super::{profile_table, read, task_table};
 use super::{desired, said, service};
-use crate::desired::{Readiness, StartOrder, Wanted};
+use crate::desired::{DayRule, Does, Readiness, StartOrder, Wanted};
 
 fn wanted(spec: &str) -> Vec<String> {
     let desired = desired(spec);
@@ -65,6 +66,46 @@ fn r01_without_the_store_what_depends_on_it_counts_as_disabled_with_that_reason(
         assert_eq!(service(&desired, name).wanted, Wanted::DependencyDisabled("store".into()), "{name}");
     }
     assert_eq!(service(&desired, "http").wanted, Wanted::Disabled);
+}
+
+/// The tasks that the clock runs.
+fn scheduled(spec: &str) -> Vec<String> {
+    let tasks = desired(spec).tasks;
+    tasks.iter().filter(|task| task.wanted == Wanted::Yes).map(|task| task.name.to_string()).collect()
+}
+
+#[test]
+fn r16_the_tasks_of_oracle_are_enabled_by_the_components_that_are() {
+    assert_eq!(scheduled("profile: Oracle"), ["msprobe", "expire", "snapshotverify", "purge", "return_job"]);
+    let without_store = "profile: Oracle\nservices:\n- {name: store, enabled: false}\n- {name: http, enabled: false}";
+    assert_eq!(scheduled(without_store), ["msprobe", "purge", "return_job"], "MTA only");
+    let without_mta =
+        "profile: Oracle\nservices:\n- {name: dispatcher, enabled: false}\n- {name: job_controller, enabled: false}";
+    assert_eq!(scheduled(without_mta), ["msprobe", "expire", "snapshotverify"]);
+    let one_off = "profile: Oracle\nschedule:\n- {name: expire, enabled: false}\n- {name: nightly, crontab: 0 1 * * *, command: [bin/nightly]}";
+    assert_eq!(scheduled(one_off), ["msprobe", "snapshotverify", "purge", "return_job", "nightly"]);
+    assert!(scheduled("profile: DovecotPostfix").is_empty());
+}
+
+#[test]
+fn r16_a_task_of_oracle_starts_at_the_server_root_and_has_a_log_that_no_service_has() {
+    let desired = desired(
+        "profile: Oracle\nserverRoot: /opt/sun/comms\nschedule:\n- {name: expire, crontab: 0 22 * * *, timeout: 2h}",
+    );
+    let task = |name: &str| desired.tasks.iter().find(|task| &*task.name == name).unwrap();
+    let launch = |name: &str| match &task(name).does {
+        Does::Run(launch) => launch.clone(),
+        Does::Probe => panic!("{name} has no command"),
+    };
+    assert_eq!(launch("expire").command, ["/opt/sun/comms/bin/imexpire"]);
+    assert_eq!(
+        (&*task("expire").timing.crontab, task("expire").timeout),
+        ("0 22 * * *", Some(Duration::from_hours(2)))
+    );
+    assert_eq!((task("expire").timing.day_rule, &*task("expire").timing.zone), (DayRule::And, "UTC"));
+    assert_eq!(launch("expire").log.as_deref(), Some("expire"));
+    assert_eq!(launch("purge").log.as_deref(), Some("purge.task"), "purge is a service too, and another thing");
+    assert_eq!(task("msprobe").does, Does::Probe);
 }
 
 #[test]
@@ -139,5 +180,7 @@ fn no_alias_hides_a_service_and_one_service_leads_each_group() {
 #[test]
 fn the_table_of_the_profiles_in_the_readme_is_what_the_data_says() {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    assert!(readme.contains(&profile_table()), "put this table into README.md:\n{}", profile_table());
+    for table in [profile_table(), task_table()] {
+        assert!(readme.contains(&table), "put this table into README.md:\n{table}");
+    }
 }

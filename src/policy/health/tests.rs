@@ -1,14 +1,20 @@
 //! Each sentence of [R8] about what a round says, as a table.
 
 use super::*;
-use crate::desired::{Listener, OnHang, Protocol, Tls};
+use crate::desired::{Listener, OnHang, Probe, Protocol, Tls};
 use crate::model::Health;
 
 const NOW: Boot = Boot(1_000_000);
 
 fn launch() -> Launch {
-    let listener =
-        |port, protocol| Listener { address: None, port: Some(port), socket: None, protocol, tls: Tls::None };
+    let listener = |port, protocol| Listener {
+        address: None,
+        port: Some(port),
+        socket: None,
+        protocol,
+        tls: Tls::None,
+        probe: Probe::default(),
+    };
     Launch { listeners: vec![listener(143, Protocol::Imap), listener(25, Protocol::Smtp)], ..Launch::default() }
 }
 

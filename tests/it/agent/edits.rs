@@ -239,6 +239,21 @@ fn r19_a_watched_file_reloads_who_can_reload_and_restarts_who_cannot() {
 }
 
 #[test]
+fn r19_a_file_that_is_edited_right_after_the_start_is_taken_over_however_long_the_first_reading_takes() {
+    let reload = "reload: {command: [/bin/true]}, watchFiles: ['{dir}/a', '{dir}/b', '{dir}/z.conf']";
+    let mut house = House::new(&services(&[("imap", reload)]));
+    for long in ["a", "b"] {
+        fs::File::create(house.path(long)).unwrap().set_len(64 * 1024 * 1024).unwrap();
+    }
+    // They are read in this order, so this one last.
+    house.put("z.conf", "1");
+    house.start();
+    house.until("imap is ready", |status| status.is_ready("imap"));
+    house.put("z.conf", "2");
+    house.happens("imap Reloaded", 1);
+}
+
+#[test]
 fn r19_a_failed_reload_is_degraded_and_not_escalated() {
     let reload = "reload: {command: [/bin/sh, -c, 'test ! -e $0/bad || { echo cannot read it; exit 1; }', '{dir}']}, watchFiles: ['{dir}/a.conf']";
     let mut house = House::new(&services(&[("imap", reload)]));

@@ -15,3 +15,4 @@ mod oracle_words;
 mod starts;
 mod surroundings;
 mod survival;
+mod tasks;

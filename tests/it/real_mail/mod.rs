@@ -7,6 +7,7 @@ mod talk;
 mod changes;
 mod crashes;
 mod edits;
+mod frozen;
 mod queue;
 mod stops;
 mod store_group;

@@ -9,7 +9,7 @@ use mailward::demo::{Address, DOMAIN, DocumentText, OraclePorts, PASSWORD, USER}
 use super::talk::{TRY, Talk};
 use crate::agent::house::{House, Status};
 use crate::processes::{Process, family};
-use crate::running::{PATIENCE, eventually, program};
+use crate::running::{PATIENCE, eventually};
 
 /// The server, its agent and its client.
 pub(super) struct Server {
@@ -51,12 +51,12 @@ pub(super) fn oracle() -> Server {
     assert_eq!(missing(), None);
     let house = House::empty();
     let ports = OraclePorts::pick().unwrap();
-    let document = oracle_of_debian_parts(&house.path("m"), program(), ports).unwrap();
+    let document = oracle_of_debian_parts(&house.path("m"), ports).unwrap();
     let OraclePorts { imap, pop, smtp, http, .. } = ports;
     let mut server = Server { house, document, smtp, imap, pop, http };
     // Its place is kept by a stand-in, which proves nothing here.
-    server.document.service("sched").unwrap().command.clear();
-    server.document.service("sched").unwrap().set("enabled", "false");
+    let sched = mailward::demo::ServiceText::new("sched", [""; 0]).field("enabled", "false");
+    server.document.services.push(sched);
     server.written()
 }
 

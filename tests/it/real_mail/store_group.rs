@@ -67,7 +67,7 @@ fn r09_a_killed_imap_restarts_the_store_group_in_order_and_r11_the_second_time_i
 }
 
 #[test]
-fn r09_a_killed_store_takes_its_group_with_it_and_mail_waits_meanwhile() {
+fn r09_a_killed_store_restarts_its_group_and_r11_the_second_time_the_group_waits_and_so_does_mail() {
     let server = oracle().started();
     server.carries("before");
     let before = server.status();
@@ -84,4 +84,24 @@ fn r09_a_killed_store_takes_its_group_with_it_and_mail_waits_meanwhile() {
     assert_eq!(steps, ["-http", "-pop", "-imap", "+store", "+imap", "+pop", "+http"]);
     server.read_by_imap("at the same moment");
     server.read_by_imap("before");
+
+    let (imap, pop, told) = (server.imap_client(), server.pop_client(), server.history().len());
+    signal_to(after.pid("store").unwrap(), Signal::KILL);
+    server.until("the store gave up", |status| status.service("store")["gaveUp"] == true);
+    let down = server.settled();
+    drop(imap);
+    pop.ends();
+    assert_eq!(GROUP.map(|name| down.pid(name)), [None; 4]);
+    assert_eq!(MTA.map(|name| down.pid(name)), MTA.map(|name| before.pid(name)));
+    let mut steps = server.steps(told, &[&GROUP[..], &MTA].concat());
+    steps.retain(|step| step != "-store");
+    assert_eq!(steps, ["-http", "-pop", "-imap"]);
+    for name in ["imap", "pop", "http"] {
+        assert!(down.reason(name).contains("waits: store gave up"), "{}", down.reason(name));
+        assert_eq!(down.service(name)["restartsInWindow"], 0);
+    }
+    server.send("while the store is down");
+    server.does(&["start", "store"]);
+    server.all_ready();
+    server.read_by_imap("while the store is down");
 }

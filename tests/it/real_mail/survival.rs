@@ -39,6 +39,24 @@ fn r05_a_killed_agent_finds_the_real_servers_again_and_open_sessions_do_not_noti
 }
 
 #[test]
+fn r04_stop_msg_watcher_leaves_the_real_servers_running_and_start_msg_takes_them_back() {
+    let mut server = pair().started();
+    let before = server.status();
+    let mut imap = server.imap_client();
+    let stopped = server.called("stop-msg", &["watcher"]);
+    assert_eq!(stopped.code, 0, "{stopped:?}");
+    assert_eq!(server.house.ended().code(), Some(0));
+    server.carries("without an agent");
+    let started = server.called("start-msg", &[]);
+    assert_eq!(started.code, 0, "{started:?}");
+    let status = server.all_ready();
+    assert_eq!((status.pids(), server.steps(0, &ALL)), (before.pids(), Vec::new()));
+    imap.noop().unwrap();
+    server.does(&["stop"]);
+    imap.noop().unwrap_err();
+}
+
+#[test]
 fn r07_masters_that_died_while_no_agent_ran_come_back_without_their_old_workers() {
     let mut server = pair().started();
     let before = server.status();

@@ -7,8 +7,10 @@ use crate::cli::failure::{Failure, OK, SYSTEM};
 use crate::cli::render;
 use crate::cli::terminal::{print, style};
 use crate::cli::waiting::find;
-use crate::engine::Happened;
-use crate::status::{Condition, Reported, Truth};
+use crate::control::{Outcome, RunTask, Told};
+use crate::engine::{Happened, TaskDid};
+use crate::model::Exit;
+use crate::status::{Condition, Reported, TaskStatus, Truth};
 
 /// Plays it.
 pub(super) async fn play(stage: &mut Stage) -> Result<(), Failure> {
@@ -24,13 +26,15 @@ pub(super) async fn play(stage: &mut Stage) -> Result<(), Failure> {
     kill_again(stage, &mut watch).await?;
     title(4, "start-msg imap: a person's start always acts")?;
     start_by_hand(stage, &mut watch).await?;
-    title(5, "a store client is killed: the message store's services restart, the client does not")?;
+    title(5, "a task runs and sched is killed (kill -9): sched is restarted alone, the task ends once")?;
+    task(stage, &mut watch).await?;
+    title(6, "a store client is killed: the message store's services restart, the client does not")?;
     kill_client(stage, &mut watch).await?;
-    title(6, "an edit of the document: ens is added, pop is disabled")?;
+    title(7, "an edit of the document: ens is added, pop is disabled")?;
     edit(stage, &mut watch).await?;
-    title(7, "a broken edit: the last good document stays in force")?;
+    title(8, "a broken edit: the last good document stays in force")?;
     broken_edit(stage, &mut watch).await?;
-    title(8, "stop-msg stops everything in reverse order, then the agent ends")?;
+    title(9, "stop-msg stops everything in reverse order, then the agent ends")?;
     stop(stage, watch).await
 }
 
@@ -195,6 +199,44 @@ async fn kill_client(stage: &Stage, watch: &mut Watch) -> Result<(), Failure> {
     claim(client(&reported).is_none(), "the client is not started again", client(&reported))?;
     claim(ended.code() == Some(137), "mailward guard ends as its command did: with 137", ended)?;
     mail(watch, "sent after the client's crash").await
+}
+
+async fn task(stage: &Stage, watch: &mut Watch) -> Result<(), Failure> {
+    let before = watch.mark().await?;
+    let answered = watch.client().run_task("expire", &RunTask::default()).await?;
+    print("   mailward task run expire\n")?;
+    claim(answered.outcome == Outcome::Doing, "the task is begun", &answered.message)?;
+    let running = |reported: &Reported| expire(reported).is_some_and(|expire| expire.pid.is_some());
+    let reported = watch.until("the task runs", running).await?;
+    let runs = expire(&reported).and_then(|expire| expire.pid);
+    let sched = pid_of(&before, "sched")?;
+    print(&format!("   kill -9 {sched}\n"))?;
+    kill(sched)?;
+    let again = |reported: &Reported| {
+        let new = find(reported, "sched").is_some_and(|it| it.ready == Truth::True && it.pid != Some(sched));
+        new && is_settled(reported) && expire(reported).is_some_and(|expire| expire.pid.is_none())
+    };
+    let reported = watch.until("sched again and the task's end", again).await?;
+    watch.show_log()?;
+    let (now, only) = (pids(&reported), ["sched".to_owned()]);
+    claim(but(&now, &only) == but(&before, &only), "all others run on, their pids are the same", &now)?;
+    let told = watch.happened().await?;
+    let did = |is_it: &dyn Fn(&TaskDid) -> bool| {
+        let of =
+            |told: &&Told| matches!(&told.event, Happened::Task { task, did } if &**task == "expire" && is_it(did));
+        told.iter().filter(of).count()
+    };
+    let begun = did(&|did| matches!(did, TaskDid::Began { pid, .. } if Some(*pid) == runs));
+    let ended = did(&|did| matches!(did, TaskDid::Ended { exit: Exit::Code(0), .. }));
+    claim((begun, ended) == (1, 1), "the task was begun once and ended once, well", (begun, ended))?;
+    let words = expire(&reported).and_then(|expire| expire.next_run.clone()).unwrap_or_default();
+    claim(!words.is_empty(), &format!("it is due next at {words}"), &words)?;
+    let log = std::fs::read_to_string(stage.document.data_root.join("log/expire")).unwrap_or_default();
+    claim(log.contains("nothing has expired"), "log/expire has what it wrote", &log)
+}
+
+fn expire(reported: &Reported) -> Option<&TaskStatus> {
+    reported.status.instances.iter().flat_map(|instance| &instance.tasks).find(|task| task.name == "expire")
 }
 
 async fn edit(stage: &mut Stage, watch: &mut Watch) -> Result<(), Failure> {

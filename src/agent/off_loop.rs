@@ -1,17 +1,21 @@
-//! The document that is in force on its way to the state folder.
+//! What a reboot must not end, on its way to the state folder: the document in force, and how far schedules were followed.
 //!
 //! It is synced, and so written by a thread: a slow disk must not hold up a restart. One thread at a time and the newest
-//! document last, however fast one edit follows another; none while there is nothing to write.
+//! content last, however fast one change follows another; none while there is nothing to write.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use super::turns::chain;
-use crate::ledger::State;
+use crate::ledger::{LedgerError, State};
 
-/// What keeps documents.
-pub(super) struct LastGood {
+/// How a content is written.
+type Save = fn(&State, &[u8]) -> Result<(), LedgerError>;
+
+/// What keeps one content.
+pub(super) struct OffLoop {
+    save: Save,
     state: State,
     waiting: Arc<Mutex<Waiting>>,
     writer: Option<JoinHandle<()>>,
@@ -23,26 +27,26 @@ struct Waiting {
     is_writing: bool,
 }
 
-impl LastGood {
-    /// In this folder.
-    pub(super) fn new(state: State) -> Self {
-        Self { state, waiting: Arc::default(), writer: None }
+impl OffLoop {
+    /// In this folder, written so.
+    pub(super) fn new(state: State, save: Save) -> Self {
+        Self { save, state, waiting: Arc::default(), writer: None }
     }
 
     /// Keeps this one, soon; one that still waits is not written any more.
     ///
     /// # Errors
     /// There is no thread to be had.
-    pub(super) fn keep(&mut self, document: Vec<u8>) -> io::Result<()> {
+    pub(super) fn keep(&mut self, content: Vec<u8>) -> io::Result<()> {
         let mut waiting = lock(&self.waiting);
-        waiting.next = Some(document);
+        waiting.next = Some(content);
         if waiting.is_writing {
             return Ok(());
         }
-        let (shared, state) = (Arc::clone(&self.waiting), self.state.clone());
+        let (shared, state, save) = (Arc::clone(&self.waiting), self.state.clone(), self.save);
         let writer = std::thread::Builder::new().name("mailward-state".to_owned()).spawn(move || {
-            while let Some(document) = next(&shared) {
-                if let Err(error) = state.save_last_good(&document) {
+            while let Some(content) = next(&shared) {
+                if let Err(error) = save(&state, &content) {
                     tracing::error!("{}", chain(&error));
                 }
             }
@@ -55,7 +59,7 @@ impl LastGood {
     /// Waits until everything is written: the process is about to end.
     pub(super) fn settle(&mut self) {
         if let Some(writer) = self.writer.take() {
-            // A thread that panicked has written nothing more; the old document is whole.
+            // A thread that panicked has written nothing more; the old content is whole.
             let _ = writer.join();
         }
     }
@@ -81,7 +85,7 @@ mod tests {
     fn r18_of_many_documents_in_a_row_the_last_one_is_kept_whole() {
         let folder = tempfile::tempdir().unwrap();
         let state = State::new(folder.path());
-        let mut last_good = LastGood::new(state.clone());
+        let mut last_good = OffLoop::new(state.clone(), State::save_last_good);
         for round in 0..20 {
             let document = |n: usize| format!("{round} {n} ").repeat(1 + (n * 7919) % 5_000).into_bytes();
             for n in 0..40 {
