@@ -22,6 +22,10 @@ pub struct History {
     pub life: Life,
     /// Everything is to be stopped and then the agent ends ([R31]).
     pub ending: bool,
+    /// Whose give-up is the reason of that end: another node is to take over ([R23]).
+    pub handover: Option<Name>,
+    /// What must not be forgotten of the store clients.
+    pub clients: ClientMarks,
     /// One entry a service, in the same order as the services of the document.
     pub services: Vec<Marks>,
 }
@@ -80,6 +84,38 @@ pub struct Marks {
     pub reload_failed: Option<Name>,
     /// How it last ended, for people.
     pub last_death: Option<Death>,
+}
+
+/// The record of all store clients: they share one entry of the restart budget ([R11], [R14]).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClientMarks {
+    /// The automatic restarts of the store group that their failures caused, oldest first.
+    pub charges: Vec<Boot>,
+    /// When the budget was spent: their failures restart nothing any more.
+    pub given_up: Option<Boot>,
+    /// A failure that nothing has answered yet.
+    pub failure: Option<ClientFailure>,
+    /// Who is registered, so that the next life of the agent watches them again.
+    pub registered: Vec<Registered>,
+}
+
+/// A store client that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientFailure {
+    /// Its name.
+    pub name: Name,
+    /// The process that was.
+    pub pid: i32,
+}
+
+/// A store client that is registered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registered {
+    /// Which process.
+    pub identity: Identity,
+    /// Its name.
+    pub name: Name,
 }
 
 /// Every incarnation up to `upto` is to end, for this cause.

@@ -26,6 +26,8 @@ pub mod agent;
 #[cfg(feature = "agent")]
 pub mod cli;
 #[cfg(feature = "agent")]
+pub mod clients;
+#[cfg(feature = "agent")]
 pub mod clock;
 #[cfg(feature = "agent")]
 pub mod control;

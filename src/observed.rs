@@ -2,6 +2,9 @@
 //!
 //! Forgotten when the agent ends; a new agent begins with everything unknown and looks.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use crate::model::{Boot, Diagnosis, Doubt, Fact, Fingerprint, Identity, Incarnation, Name};
 
 /// The facts of every service, by the index of the present [`crate::desired::Desired`].
@@ -9,6 +12,39 @@ use crate::model::{Boot, Diagnosis, Doubt, Fact, Fingerprint, Identity, Incarnat
 pub struct Observed {
     /// One entry a service, in the same order as the services of the document.
     pub services: Vec<Facts>,
+    /// The registered store clients ([R14]), by what proves who they are; at most [`CLIENTS`].
+    pub clients: BTreeMap<Identity, Client>,
+}
+
+/// Most store clients that are registered at a time.
+pub const CLIENTS: usize = 512;
+
+/// A registered store client: a process that is not ours and may hold locks of the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// What it calls itself.
+    pub name: Name,
+    /// How often it says that it lives, where it said that it would.
+    pub heartbeat: Option<Duration>,
+    /// Whether it can still say something.
+    pub line: Line,
+    /// When its next sign of life is missed; none while nobody waits for one.
+    pub due: Option<Boot>,
+    /// Signs of life missed in a row.
+    pub missed: u8,
+    /// It was killed because it froze.
+    pub froze: bool,
+}
+
+/// The connection of a store client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// It holds it.
+    Held,
+    /// It lost it and lives.
+    Lost,
+    /// It was registered with an earlier life of the agent, with which its connection ended.
+    OfEarlierLife,
 }
 
 /// What is known of one service.

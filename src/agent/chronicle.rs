@@ -9,7 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::Told;
 use crate::desired::Desired;
 use crate::document::Settings;
-use crate::engine::{Happened, Happening, TaskDid};
+use crate::engine::{ClientNews, Happened, Happening, TaskDid};
 use crate::model::{Diagnosis, Exit, Name, Now};
 use crate::report::default_log::Level;
 use crate::report::lines::Stamp;
@@ -165,7 +165,9 @@ fn level(what: &Happened) -> Level {
         | Happened::Hangs { .. }
         | Happened::LeftHanging { .. }
         | Happened::GaveUp { .. }
-        | Happened::OnlyReported
+        | Happened::OnlyReported { .. }
+        | Happened::ClientsGaveUp { .. }
+        | Happened::HandsOver
         | Happened::StopFailed => Level::Error,
         Happened::Probed {
             diagnosis:
@@ -200,6 +202,11 @@ fn level(what: &Happened) -> Level {
         | Happened::Asked { .. }
         | Happened::Stopped { .. }
         | Happened::Reloaded => Level::Information,
+        Happened::Client { news, .. } => match news {
+            ClientNews::Froze { .. } | ClientNews::Died { .. } | ClientNews::OnlyReported { .. } => Level::Error,
+            ClientNews::LostItsLine | ClientNews::Stressed | ClientNews::EndedUnheard { .. } => Level::Warning,
+            ClientNews::Registered | ClientNews::SaidGoodbye => Level::Information,
+        },
         Happened::Task { did, .. } => match did {
             TaskDid::NotStarted { .. } | TaskDid::StopFailed => Level::Error,
             TaskDid::Ended { exit: Exit::Code(0), overdue: false, .. }
@@ -233,7 +240,19 @@ fn word(what: &Happened) -> &'static str {
         Happened::RestartsAlone { .. } => "RestartsAlone",
         Happened::GroupRestarts { .. } => "GroupRestarts",
         Happened::GaveUp { .. } => "GaveUp",
-        Happened::OnlyReported => "OnlyReported",
+        Happened::OnlyReported { .. } => "OnlyReported",
+        Happened::ClientsGaveUp { .. } => "ClientsGaveUp",
+        Happened::HandsOver => "HandsOver",
+        Happened::Client { news, .. } => match news {
+            ClientNews::Registered => "ClientRegistered",
+            ClientNews::SaidGoodbye => "ClientSaidGoodbye",
+            ClientNews::LostItsLine => "ClientLostItsLine",
+            ClientNews::Stressed => "ClientStressed",
+            ClientNews::Froze { .. } => "ClientFroze",
+            ClientNews::Died { .. } => "ClientDied",
+            ClientNews::OnlyReported { .. } => "OnlyReported",
+            ClientNews::EndedUnheard { .. } => "ClientEndedUnheard",
+        },
         Happened::Forgiven => "Forgiven",
         Happened::Retried => "Retried",
         Happened::ToRestart { .. } => "ToRestart",

@@ -6,7 +6,10 @@
 
 mod answers;
 mod chronicle;
+mod clients;
+mod cluster;
 mod evidence;
+mod handover;
 mod off_loop;
 mod rounds;
 mod run;

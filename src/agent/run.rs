@@ -15,18 +15,23 @@ use tokio::sync::mpsc;
 
 use super::Settings;
 use super::chronicle::Chronicle;
+use super::cluster::Cluster;
+use super::handover::Parting;
 use super::off_loop::OffLoop;
 use super::rounds::Rounds;
 use super::schedule;
 use super::turns::{After, Agent, Batch, Door, chain, now};
 use super::wishes::{self, Wish};
+use crate::clients::Clients;
 use crate::clock::Alarm;
 use crate::control;
-use crate::engine::{Engine, Record};
+use crate::engine::{Engine, HANDED_OVER, Record};
 use crate::history::{Hold, Marks};
 use crate::ledger::{Epoch, Journal, State};
 use crate::model::Name;
+use crate::observe::surroundings;
 use crate::plan::{Event, Seen};
+use crate::report::Handover;
 use crate::report::sd_notify::{self, Notifier};
 use crate::sources::{Sources, file};
 use crate::supervise::{Host, HostConfig, Own, give_back_code};
@@ -63,6 +68,9 @@ pub enum RunError {
     /// Supervision cannot begin.
     #[error("the services cannot be supervised")]
     Host(#[from] crate::supervise::HostError),
+    /// It gave up under an HA manager, and everything has stopped: another node is to take over ([R23]).
+    #[error("{0}")]
+    HandedOver(String),
     /// The system refuses something.
     #[error("{what} cannot be had")]
     System {
@@ -74,10 +82,12 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// The exit code (sysexits.h): 78 for a document, 75 for another agent, 71 for the system.
+    /// The exit code (sysexits.h): 78 for a document, 75 for another agent, 71 for the system; 69 after a hand-over, and
+    /// then only.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::NoDocument(_) => 78,
+            Self::HandedOver(_) => HANDED_OVER,
             Self::Busy { .. } => 75,
             Self::Folder { .. } => 73,
             Self::Host(_) | Self::Control(_) | Self::System { .. } => 71,
@@ -106,6 +116,7 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
     let (candidates, mut declared) = mpsc::channel(16);
     let (requests, mut asked) = mpsc::channel(64);
     let (told, mut found) = mpsc::channel(64);
+    let (reports, mut reported) = mpsc::channel(256);
     let mut terminate = signal(SignalKind::terminate()).map_err(system("SIGTERM"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(system("SIGINT"))?;
     let mut hangup = signal(SignalKind::hangup()).map_err(system("SIGHUP"))?;
@@ -113,7 +124,8 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
     let access = control::Access::new(rustix::process::getuid().as_raw(), false);
     let socket = settings.runtime_dir.join("control.sock");
     let listener = control::listen(&socket, &access).await?;
-    let mut agent = begin(settings, Door { socket, access: access.clone() }, events, candidates, told)?;
+    let tellers = Tellers { events, candidates, told, reports };
+    let mut agent = begin(settings, Door { socket, access: access.clone() }, tellers)?;
     let descriptor: OwnedFd = agent.host.fd().try_clone_to_owned().map_err(system("a descriptor"))?;
     #[expect(
         deprecated,
@@ -139,6 +151,7 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
             Some(candidate) = declared.recv() => batch.candidates.push(candidate),
             Some(request) = asked.recv() => batch.requests.push(request),
             Some(told) = found.recv() => batch.told.push(told),
+            Some(report) = reported.recv() => batch.clients.push(report),
             Some(()) = hangup.recv() => batch.reopen = true,
             Some(()) = terminate.recv() => batch.end = true,
             Some(()) = interrupt.recv() => batch.end = true,
@@ -150,23 +163,28 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
         more = agent.drain_host(&mut batch.events);
         batch.events.extend(std::iter::from_fn(|| seen.try_recv().ok()));
         batch.candidates.extend(std::iter::from_fn(|| declared.try_recv().ok()));
+        batch.clients.extend(std::iter::from_fn(|| reported.try_recv().ok()));
         batch.requests.extend(std::iter::from_fn(|| asked.try_recv().ok()));
         batch.told.extend(std::iter::from_fn(|| found.try_recv().ok()));
         match agent.turn(at, std::mem::take(&mut batch), &mut alarm).map_err(system("a timer"))? {
             After::Wait => {}
             After::End(done) => {
+                let parted = agent.parts(at);
                 agent.chronicle.ends(at);
                 agent.last_good.settle();
                 agent.schedule.settle();
                 let _ = std::fs::remove_file(&agent.door.socket);
+                agent.clients.set(None);
                 if let Some(done) = done {
                     let _ = done.send(Ok(()));
                     agent.host.leave();
                 }
-                // The server ends when nobody takes its requests any more and its last answers are sent.
+                // The server ends when nobody takes its requests any more and its last answers are sent; followers leave
+                // with the chronicle.
+                drop(agent.chronicle);
                 drop(asked);
                 let _ = answers.await;
-                return Ok(());
+                return parted.map_or(Ok(()), Err);
             }
         }
     }
@@ -193,13 +211,19 @@ async fn first_reading(agent: &Agent, seen: &mut mpsc::Receiver<Event>) -> Vec<E
     events
 }
 
+/// The ways by which what goes on beside the loop tells it.
+struct Tellers {
+    events: mpsc::Sender<Event>,
+    candidates: mpsc::Sender<crate::sources::Candidate>,
+    told: mpsc::Sender<crate::observe::round::Told>,
+    reports: mpsc::Sender<crate::clients::Report>,
+}
+
 /// Everything up to the first turn.
 fn begin(
     settings: &Settings,
     door: Door,
-    events: mpsc::Sender<Event>,
-    candidates: mpsc::Sender<crate::sources::Candidate>,
-    told: mpsc::Sender<crate::observe::round::Told>,
+    Tellers { events, candidates, told, reports }: Tellers,
 ) -> Result<Agent, RunError> {
     let at = now();
     let state = State::new(&settings.state_dir);
@@ -248,6 +272,7 @@ fn begin(
         sd_notify::sign_of_life_every(bytes(&usec).as_deref(), bytes(&watch_pid).as_deref(), pid.unsigned_abs());
     let notifier =
         std::env::var_os("NOTIFY_SOCKET").and_then(|value| Notifier::new(value.as_encoded_bytes()).ok().flatten());
+    let book = Handover::new(&name, &settings.state_dir, Path::new(&site.data_root));
     let mut agent = Agent {
         engine,
         host,
@@ -265,6 +290,9 @@ fn begin(
         events,
         rounds: Rounds::new(told),
         door,
+        clients: Clients::new(&settings.runtime_dir, reports),
+        parting: Parting::new(book),
+        cluster: Cluster { born: surroundings::surroundings(), ..Cluster::default() },
         notifier,
         watchdog: every.map(|every| (every, at.boot)),
         held,
@@ -273,6 +301,8 @@ fn begin(
         in_force: Vec::new(),
     };
     agent.put_in_force(&site);
+    agent.clients.watch_again(agent.engine.observed().clients.keys().copied());
+    agent.takes_over(at);
     agent.keep_last_good(at, in_force);
     Ok(agent)
 }

@@ -7,15 +7,18 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::chronicle::Chronicle;
+use super::cluster::Cluster;
+use super::handover::Parting;
 use super::off_loop::OffLoop;
 use super::rounds::Rounds;
 use super::schedule::Reply;
 use super::{Request, wishes};
+use crate::clients::{Clients, Report};
 use crate::clock::{self, Alarm};
-use crate::control::{self, Scheduled};
+use crate::control::{self, NotEnded, Scheduled};
 use crate::desired::Readiness;
 use crate::document::Settings;
-use crate::engine::{Answer, Engine, Happened};
+use crate::engine::{Engine, Happened};
 use crate::history::Hold;
 use crate::ledger::{Changed, Journal, State};
 use crate::model::{Boot, Name, Now};
@@ -47,6 +50,9 @@ pub(super) struct Agent {
     pub(super) events: mpsc::Sender<Event>,
     pub(super) rounds: Rounds,
     pub(super) door: Door,
+    pub(super) clients: Clients,
+    pub(super) cluster: Cluster,
+    pub(super) parting: Parting,
     pub(super) notifier: Option<Notifier>,
     /// How often systemd wants a sign of life, and when the last one was given.
     pub(super) watchdog: Option<(Duration, Boot)>,
@@ -72,6 +78,7 @@ pub(super) struct Batch {
     pub(super) candidates: Vec<Candidate>,
     pub(super) requests: Vec<Request>,
     pub(super) told: Vec<crate::observe::round::Told>,
+    pub(super) clients: Vec<Report>,
     pub(super) reopen: bool,
     pub(super) end: bool,
 }
@@ -81,19 +88,20 @@ pub(super) enum After {
     /// Wait for something.
     Wait,
     /// End: everything has stopped, or the services run on.
-    End(Option<oneshot::Sender<Result<(), String>>>),
+    End(Option<oneshot::Sender<Result<(), NotEnded>>>),
 }
 
 impl Agent {
     /// One turn. `now` was sampled before the batch was gathered, so a deadline never beats a fact that is there.
     pub(super) fn turn(&mut self, now: Now, batch: Batch, alarm: &mut Alarm) -> std::io::Result<After> {
-        let Batch { mut events, candidates, requests, told, reopen, end } = batch;
+        let Batch { mut events, candidates, requests, told, clients, reopen, end } = batch;
         self.burden(&mut events);
         for event in &events {
             self.engine.see(now, event);
             self.observe(event);
         }
         self.hear_round(now, told);
+        let taken = self.hear_clients(now, clients);
         // Of a burst only the last content counts.
         if let Some(candidate) = candidates.into_iter().next_back() {
             self.declared(now, candidate);
@@ -105,13 +113,18 @@ impl Agent {
             self.engine.end(now);
             self.tell_systemd(&[sd_notify::State::Stopping]);
         }
-        let mut replies: Vec<(Vec<Answer>, oneshot::Sender<Vec<Answer>>)> = Vec::new();
+        let mut replies = Vec::new();
         let mut task_replies: Vec<Reply> = Vec::new();
         let mut after = After::Wait;
         let mut questions = Vec::new();
         for request in requests {
             match request {
-                Request::Order(order, reply) => replies.push((self.engine.order(now, &order), reply)),
+                Request::Order { order, by_manager, reply } => {
+                    match Some(()).filter(|()| !by_manager).and_then(|()| self.refused_for_manager(&order)) {
+                        Some(words) => drop(reply.send(Err(words))),
+                        None => replies.push((self.engine.order(now, &order), reply)),
+                    }
+                }
                 Request::RunTask(name, asked, reply) => task_replies.push((self.run_task(now, &name, asked), reply)),
                 Request::TaskMissed(name, missed, reply) => {
                     task_replies.push((self.engine.task_missed(now, &name, missed), reply));
@@ -126,9 +139,13 @@ impl Agent {
                 }
                 Request::End { stop_services: false, done } if self.pid == 1 => {
                     let refusal = "the agent is process 1 here: its services cannot outlive it; stop them all instead";
-                    let _ = done.send(Err(refusal.to_owned()));
+                    let _ = done.send(Err(NotEnded::Impossible(refusal.to_owned())));
                 }
-                Request::End { stop_services: false, done } => after = After::End(Some(done)),
+                // Its end is what the manager watches for, and its services would run on beside those of another host.
+                Request::End { stop_services: false, done } => match self.manager_says_no() {
+                    Some(words) => drop(done.send(Err(NotEnded::ManagerOnly(words)))),
+                    None => after = After::End(Some(done)),
+                },
                 Request::Status(_)
                 | Request::Plan(_)
                 | Request::PlanDocument(..)
@@ -149,16 +166,24 @@ impl Agent {
             let recorded = Some(&recorded).filter(|recorded| recorded.incarnation.0 > 0);
             self.host.perform(&todo.service, &self.engine.desired().service(ix).launch, &todo.step, recorded);
         }
+        for client in &turn.kills {
+            self.clients.kill(*client);
+        }
+        for (client, outcome) in taken {
+            // It may have gone; it is registered all the same, and its end is seen.
+            let _ = client.send(outcome);
+        }
         self.perform_tasks(&turn.tasks);
         for (taken, reply) in task_replies {
             let _ = reply.send(taken);
         }
         for (answers, reply) in replies {
             // Whoever asked may have gone; the order stands.
-            let _ = reply.send(answers);
+            let _ = reply.send(Ok(answers));
         }
         self.turn_of_rounds(now, &turn.news);
         for happening in turn.news {
+            self.note_parting(&happening);
             if happening.what == Happened::Forgotten {
                 self.departed.extend(happening.service.clone());
             }
@@ -192,7 +217,7 @@ impl Agent {
             Request::History(service, reply) => drop(reply.send(self.chronicle.history(service.as_ref()))),
             Request::Schedule(reply) => drop(reply.send(Scheduled::all(&self.engine))),
             Request::Probes(service, reply) => drop(reply.send(self.probe_series(service.as_ref()))),
-            Request::Order(..)
+            Request::Order { .. }
             | Request::RunTask(..)
             | Request::TaskMissed(..)
             | Request::Probe(..)
@@ -309,6 +334,8 @@ impl Agent {
         for service in &desired.services {
             self.host.update(&service.name, &service.launch);
         }
+        self.open_doors(site);
+        self.cluster.said.clone_from(&site.cluster);
         self.host.bound_logs(site.rotate_size.unwrap_or(0), site.keep);
         if self.door.access.others_may_read() != site.others_may_read {
             let Door { socket, access } = &self.door;
@@ -363,7 +390,7 @@ impl Agent {
 
     /// Nothing is under way: the next turn comes when something happens.
     pub(super) fn is_settled(&self) -> bool {
-        self.engine.board().wake().is_none() && self.engine.observed().services.iter().all(|facts| facts.busy.is_none())
+        self.engine.wake().is_none() && self.engine.observed().services.iter().all(|facts| facts.busy.is_none())
     }
 
     /// Everything the host has to say; whether it has more to say at once.

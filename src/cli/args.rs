@@ -75,6 +75,13 @@ pub(crate) enum Command {
     Why(Why),
     /// Lists what happened, oldest first.
     History(History),
+    /// Runs a command that works on the message store, and tells the agent of it.
+    ///
+    /// Should it be killed, or crash, the services of the store are restarted, for it may have left locks behind; the
+    /// command is not. Signals, the terminal and the exit status are passed through (128 and the number of the signal for
+    /// a command that was killed; 127 not found, 126 not executable). Without an agent that is said and the command runs
+    /// all the same.
+    Guard(Guard),
     /// Runs tasks of the schedule by hand.
     #[command(subcommand)]
     Task(Task),
@@ -250,6 +257,27 @@ pub(crate) struct History {
     /// How it is printed.
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: Output,
+}
+
+/// `guard`.
+#[derive(Debug, Args)]
+pub(crate) struct Guard {
+    /// What the agent calls it. Default: the name of the program.
+    #[arg(long, value_name = "NAME", value_parser = client_name)]
+    pub(crate) name: Option<String>,
+    /// Becomes the command once this file is no longer locked.
+    #[arg(long, hide = true, value_name = "PATH")]
+    pub(crate) after: Option<PathBuf>,
+    /// The command and its arguments.
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<std::ffi::OsString>,
+}
+
+/// A name that a line of the watcher can hold.
+fn client_name(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let is_good = (1..=64).contains(&text.len()) && text.chars().all(fits);
+    if is_good { Ok(text.to_owned()) } else { Err("up to 64 letters, digits, dots, lines and underscores".to_owned()) }
 }
 
 /// `simulate`.

@@ -11,6 +11,7 @@ use super::render;
 use super::terminal::{print, say, style};
 use crate::desired::Desired;
 use crate::document::{self, Diagnostic, Severity};
+use crate::policy::cluster::Said;
 use crate::sim::{Scenario, play};
 
 /// Most bytes of a file that are read: a document may have 1 MiB, and one byte more is enough to refuse it.
@@ -48,6 +49,13 @@ pub(crate) fn services(file: &Path) -> Option<Vec<String>> {
     let read = document::read(&bytes(file).ok()?, "");
     let desired = document::resolve(&read.document?, 1);
     Some(desired.services.iter().map(|service| service.name.to_string()).collect())
+}
+
+/// What a file's document says of a cluster manager; nothing, where it cannot be read or is not good.
+pub(crate) fn cluster(file: &Path) -> Said {
+    let read = bytes(file).ok().map(|bytes| document::read(&bytes, ""));
+    let document = read.and_then(|read| read.document);
+    document.map(|document| document::settings(&document).cluster).unwrap_or_default()
 }
 
 fn all(diagnostics: &[Diagnostic]) -> String {

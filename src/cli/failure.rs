@@ -31,7 +31,7 @@ pub(crate) const CANNOT_CREATE: u8 = 73;
 pub(crate) const IO: u8 = 74;
 /// `EX_TEMPFAIL`: not ready in time.
 pub(crate) const NOT_IN_TIME: u8 = 75;
-/// `EX_NOPERM`: the agent does not let this user.
+/// `EX_NOPERM`: the agent does not let this user, or somebody else alone may do that.
 pub(crate) const NOT_ALLOWED: u8 = 77;
 /// `EX_CONFIG`: disabled, or the configuration is refused.
 pub(crate) const CONFIG: u8 = 78;

@@ -8,6 +8,7 @@ mod demo;
 mod documents;
 mod failure;
 mod folders;
+mod guard;
 mod names;
 mod oracle;
 mod orders;
@@ -95,6 +96,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Hold(said) => wait_for(orders::order(&client()?, Verb::Hold, &said)),
         Command::Release(said) => wait_for(orders::order(&client()?, Verb::Release, &said)),
         Command::Reset(said) => wait_for(orders::order(&client()?, Verb::Reset, &said)),
+        Command::Guard(said) => guard::guard(&agent, &said),
         Command::Task(args::Task::Run(said)) => wait_for(tasks::run(&client()?, &said)),
         Command::Sched => wait_for(tasks::sched(client()?)),
         Command::StartMsg(said) => wait_for(oracle::start(&agent, &said)),

@@ -21,7 +21,7 @@ pub(crate) async fn order(client: &Client, verb: Verb, said: &Order) -> Result<u
     // Followed before it is ordered, so that nothing is missed; the status tells which process is the old one.
     let mut events = client.events().await?;
     let before = client.status().await?;
-    let answers = client.order(&OrderRequest { verb, services, force: said.force }).await?;
+    let answers = client.order(&OrderRequest { verb, services, force: said.force, by_manager: false }).await?;
     let code = refusals(client, &answers).await;
     let mut goals = Vec::new();
     for answer in answers.iter().filter(|answer| answer.outcome != Outcome::Refused) {

@@ -43,6 +43,7 @@ pub(crate) fn generate(said: &Generate) -> Result<u8, Failure> {
         ("document.md".to_owned(), pages::document(&document::schema())),
         ("profiles.md".to_owned(), pages::profiles()),
         ("rules.md".to_owned(), pages::rules()),
+        ("watcher.md".to_owned(), pages::watcher()),
         ("completions/mailward.bash".to_owned(), completion(Shell::Bash)),
         ("completions/_mailward".to_owned(), completion(Shell::Zsh)),
         ("completions/mailward.fish".to_owned(), completion(Shell::Fish)),

@@ -6,7 +6,7 @@ use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use tracing_subscriber::EnvFilter;
 
 use super::args::Run;
-use super::failure::{Failure, OK, SYSTEM, UNAVAILABLE, chain};
+use super::failure::{Failure, OK, SYSTEM, chain};
 use super::folders::Folders;
 use super::names;
 use crate::agent::{self, Settings};
@@ -45,7 +45,7 @@ fn end_with(parent: i32) -> Result<(), Failure> {
     set_parent_process_death_signal(Some(Signal::TERM)).map_err(|error| Failure::of(SYSTEM, &error))?;
     match getppid().map(|pid| pid.as_raw_nonzero().get()) {
         Some(pid) if pid == parent => Ok(()),
-        Some(_) | None => Err(Failure::new(UNAVAILABLE, format!("process {parent} is not the parent of this one"))),
+        Some(_) | None => Err(Failure::new(SYSTEM, format!("process {parent} is not the parent of this one"))),
     }
 }
 

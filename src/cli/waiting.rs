@@ -74,7 +74,10 @@ impl Since {
             | Happened::RestartsAlone { .. }
             | Happened::GroupRestarts { .. }
             | Happened::GaveUp { .. }
-            | Happened::OnlyReported
+            | Happened::OnlyReported { .. }
+            | Happened::Client { .. }
+            | Happened::ClientsGaveUp { .. }
+            | Happened::HandsOver
             | Happened::Forgiven
             | Happened::Retried
             | Happened::ToRestart { .. }

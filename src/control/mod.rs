@@ -25,7 +25,7 @@ pub use access::{Access, Right};
 pub use client::{Client, ClientError, Events};
 pub use openapi::openapi;
 pub use problem::Problem;
-pub use request::{Forecast, Left, PlannedStep, Request, Told};
+pub use request::{Forecast, Left, NotEnded, PlannedStep, Request, Told};
 pub use routes::{METHODS, Route};
 pub use schedule::{RunTask, Scheduled, TaskAnswered, TaskMissed};
 pub use server::serve;

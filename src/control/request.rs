@@ -16,8 +16,16 @@ use crate::status::{ProbeReport, ProbeSeries, Reported};
 pub enum Request {
     /// The status of everything, as the object that Kubernetes shows.
     Status(oneshot::Sender<Reported>),
-    /// A person orders.
-    Order(Order, oneshot::Sender<Vec<Answer>>),
+    /// Somebody orders.
+    Order {
+        /// What, and whom it concerns.
+        order: Order,
+        /// Whether it comes from the agent of a cluster manager (`start-msg ha`), which alone may order everything
+        /// where one is in charge ([R22]).
+        by_manager: bool,
+        /// What becomes of it, a line a service; or why it is refused as a whole.
+        reply: oneshot::Sender<Result<Vec<Answer>, String>>,
+    },
     /// What would be done from here on, each step with its reason in words.
     Plan(oneshot::Sender<Forecast>),
     /// What would be done if this document were put in force.
@@ -44,10 +52,19 @@ pub enum Request {
         /// Whether the services are stopped in order first; otherwise they run on and the next agent adopts them.
         stop_services: bool,
         /// Told once the agent is about to end, or why it does not.
-        done: oneshot::Sender<Result<(), String>>,
+        done: oneshot::Sender<Result<(), NotEnded>>,
     },
     /// The next happenings as they come, for progress while a person waits.
     Follow(tokio::sync::mpsc::UnboundedSender<Told>),
+}
+
+/// Why the agent does not end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotEnded {
+    /// It cannot, in words.
+    Impossible(String),
+    /// A cluster manager is in charge and alone may end it ([R22]), in words.
+    ManagerOnly(String),
 }
 
 /// A plan in words.

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use super::body::Reply;
 use super::patient::Patient;
-use super::request::Request;
+use super::request::{NotEnded, Request};
 use super::routes::{Found, Route, find, parameter};
 use super::schedule::{self, RunTask, TaskAnswered, TaskMissed};
 use super::wire::{Answered, End, OrderRequest, ProbeRequest, Why};
@@ -224,7 +224,9 @@ impl Peer {
             return Err(Problem::bad("services is empty; name some, or leave it out to mean all").into());
         }
         tracing::info!(uid = self.uid, verb = order.verb.word(), services = ?order.services, "ordered over the control socket");
-        let answers = self.ask(|back| Request::Order(order.into(), back)).await?;
+        let by_manager = order.by_manager;
+        let answers = self.ask(|reply| Request::Order { order: order.into(), by_manager, reply }).await?;
+        let answers = answers.map_err(|words| Problem::new(StatusCode::FORBIDDEN, words))?;
         let answers: Vec<Answered> = answers.into_iter().map(Answered::from).collect();
         Ok(json(StatusCode::OK, &answers))
     }
@@ -255,7 +257,8 @@ impl Peer {
         // Stops in order may take minutes; whoever asked may leave earlier.
         match answer.await {
             Ok(Ok(())) => Ok(json(StatusCode::OK, &end)),
-            Ok(Err(words)) => Err(Problem::new(StatusCode::CONFLICT, words).into()),
+            Ok(Err(NotEnded::Impossible(words))) => Err(Problem::new(StatusCode::CONFLICT, words).into()),
+            Ok(Err(NotEnded::ManagerOnly(words))) => Err(Problem::new(StatusCode::FORBIDDEN, words).into()),
             Err(_) => Err(gone()),
         }
     }

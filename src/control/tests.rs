@@ -60,14 +60,14 @@ async fn by_rote(mut requests: mpsc::Receiver<Request>) -> Vec<Order> {
     while let Some(request) = requests.recv().await {
         match request {
             Request::Status(back) => drop(back.send(Reported::new("mail", Status::default()))),
-            Request::Order(order, back) => {
+            Request::Order { order, by_manager: _, reply: back } => {
                 followers.retain(|follower| follower.send(told(Happened::Ordered { verb: order.verb })).is_ok());
                 let names = match &order.whom {
                     Whom::All => vec!["imap".into(), "pop".into()],
                     Whom::These(names) => names.clone(),
                 };
                 orders.push(order);
-                let _ = back.send(names.iter().map(answer).collect());
+                let _ = back.send(Ok(names.iter().map(answer).collect()));
             }
             Request::Probe(names, back) => {
                 let services =
@@ -91,7 +91,9 @@ async fn by_rote(mut requests: mpsc::Receiver<Request>) -> Vec<Order> {
                 let _ = back.send(if known { Ok(Taken::Begins) } else { Err(TaskRefusal::unknown(&name)) });
             }
             Request::Refresh => {}
-            Request::End { stop_services: true, done } => drop(done.send(Err("not while it is tested".to_owned()))),
+            Request::End { stop_services: true, done } => {
+                drop(done.send(Err(NotEnded::Impossible("not while it is tested".to_owned()))));
+            }
             Request::End { stop_services: false, done } => {
                 let _ = done.send(Ok(()));
                 break;
@@ -131,7 +133,7 @@ impl Fake {
 
 fn order(verb: Verb, names: &[&str]) -> OrderRequest {
     let services = (!names.is_empty()).then(|| names.iter().map(|name| (*name).to_owned()).collect());
-    OrderRequest { verb, services, force: false }
+    OrderRequest { verb, services, force: false, by_manager: false }
 }
 
 /// The answer to a request of a user with this id.
@@ -186,7 +188,7 @@ async fn r04_an_order_is_answered_for_each_service_with_its_exit_code() {
 #[tokio::test]
 async fn an_empty_list_of_services_is_not_taken_for_all_of_them() {
     let fake = Fake::start().await;
-    let empty = OrderRequest { verb: Verb::Stop, services: Some(Vec::new()), force: false };
+    let empty = OrderRequest { verb: Verb::Stop, services: Some(Vec::new()), force: false, by_manager: false };
     let error = fake.client().order(&empty).await.expect_err("it is refused");
     assert_eq!((error.exit_code(), error.to_string().starts_with("services is empty")), (64, true), "{error}");
 }

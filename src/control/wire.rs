@@ -19,6 +19,10 @@ pub struct OrderRequest {
     /// KILL at once for a stop; no configuration check for a restart.
     #[serde(default)]
     pub force: bool,
+    /// It comes from the agent of a cluster manager, as `start-msg ha` does: without it an order to everything is refused
+    /// where a manager is in charge.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_manager: bool,
 }
 
 /// A round of probes.
@@ -76,7 +80,7 @@ pub struct End {
 
 impl From<OrderRequest> for Order {
     fn from(request: OrderRequest) -> Self {
-        let OrderRequest { verb, services, force } = request;
+        let OrderRequest { verb, services, force, by_manager: _ } = request;
         let whom = services
             .map_or(Whom::All, |names| Whom::These(names.into_iter().map(|name| Name::from(name.as_str())).collect()));
         Self { verb, whom, force }

@@ -82,6 +82,8 @@ pub(super) fn spec_fields(watcher: u16) -> Vec<(&'static str, String)> {
     vec![
         ("autorestart", "{enabled: true}".to_owned()),
         ("watcher", format!("{{enabled: true, port: {watcher}}}")),
+        // Whatever cluster manager owns this host, it does not own the demo.
+        ("highAvailability", "{mode: None}".to_owned()),
         ("schedule", SCHEDULE.to_owned()),
     ]
 }

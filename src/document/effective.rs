@@ -108,6 +108,11 @@ impl<'a> Effective<'a> {
         of(self.spec).or(of(&self.profile.spec)).unwrap_or(true)
     }
 
+    pub(super) fn watcher_port(&self) -> u16 {
+        let of = |spec: &Spec| spec.watcher.as_ref().and_then(|watcher| watcher.port);
+        of(self.spec).or(of(&self.profile.spec)).unwrap_or(49_994)
+    }
+
     pub(super) fn mode(&self) -> HighAvailabilityMode {
         self.spec.high_availability.as_ref().map_or(HighAvailabilityMode::None, |high| high.mode)
     }

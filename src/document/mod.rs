@@ -23,7 +23,7 @@ mod tree;
 
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use profile::{Catalogue, profile_table, task_table};
-pub use resolve::{Settings, resolve, settings};
+pub use resolve::{Settings, WatcherPlace, resolve, settings};
 pub use rules::{Cel, Rule, rules};
 pub use schema::schema;
 pub use spec::MessagingServer;

@@ -7,12 +7,13 @@ use std::time::Duration;
 use super::Document;
 use super::effective::{Effective, Merged};
 use super::schedule;
-use super::spec::{self, DependencyRestart, GiveUp, GroupRole, ReadinessType, Service};
+use super::spec::{self, DependencyRestart, GiveUp, GroupRole, HighAvailabilityMode, ReadinessType, Service};
 use crate::desired::{
     Autorestart, Desired, External, Group, GroupIx, Ix, Launch, Limits, Listener, Login, OnGiveUp, Probe, Readiness,
     Reload, Wanted, topological,
 };
 use crate::model::{Fingerprint, Name};
+use crate::policy::cluster;
 
 /// What the agent needs of a document beside [`Desired`].
 #[derive(Clone, Debug, PartialEq)]
@@ -29,8 +30,21 @@ pub struct Settings {
     pub keep: u32,
     /// Whether users other than root and the agent's own may read over the control socket.
     pub others_may_read: bool,
+    /// Where store clients register ([R14]); nowhere with `watcher.enabled: false`.
+    pub watcher: Option<WatcherPlace>,
+    /// What is said of a cluster manager ([R22]).
+    pub cluster: cluster::Said,
     /// Names that stand for several services, such as `mta`.
     pub aliases: Vec<(Name, Vec<Name>)>,
+}
+
+/// Where store clients register.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatcherPlace {
+    /// The TCP port on the loopback.
+    pub port: u16,
+    /// The mail user: as whom the lead of the store group runs, or else its first member that says so.
+    pub user: Option<String>,
 }
 
 /// The settings of a document.
@@ -45,12 +59,45 @@ pub fn settings(document: &Document) -> Settings {
         rotate_size: (size > 0).then_some(size),
         keep: spec.logs.as_ref().and_then(|logs| logs.keep).unwrap_or(5),
         others_may_read: spec.control.as_ref().and_then(|control| control.others_may_read).unwrap_or(false),
+        watcher: effective
+            .watched()
+            .then(|| WatcherPlace { port: effective.watcher_port(), user: mail_user(&effective) }),
+        cluster: cluster(spec.high_availability.as_ref()),
         aliases: effective
             .profile
             .aliases
             .iter()
             .map(|(alias, names)| (name(alias), names.iter().map(|service| name(service)).collect()))
             .collect(),
+    }
+}
+
+fn mail_user(effective: &Effective<'_>) -> Option<String> {
+    let store = |merged: &&Merged| merged.service.group.as_deref() == Some("store");
+    let members = || effective.services.iter().filter(store);
+    let lead = members().find(|merged| merged.service.group_role == Some(GroupRole::Lead));
+    let user = |merged: &Merged| merged.service.user.as_ref().map(ToString::to_string);
+    lead.and_then(user).or_else(|| members().find_map(user))
+}
+
+fn cluster(said: Option<&spec::HighAvailability>) -> cluster::Said {
+    let Some(said) = said else { return cluster::Said::Nothing };
+    match said.mode {
+        HighAvailabilityMode::None | HighAvailabilityMode::ActiveStandby => cluster::Said::NoManager,
+        HighAvailabilityMode::Manager => {
+            let text = |of: fn(&spec::Manager) -> &Option<spec::Label>| {
+                said.manager.as_ref().and_then(|manager| of(manager).as_ref()).map(ToString::to_string)
+            };
+            cluster::Said::Manager(cluster::Declared {
+                kind: said.manager.as_ref().map(|manager| manager.kind),
+                version: text(|manager| &manager.version),
+                names: cluster::Names {
+                    resource: text(|manager| &manager.resource),
+                    group: text(|manager| &manager.group),
+                    system: text(|manager| &manager.system),
+                },
+            })
+        }
     }
 }
 

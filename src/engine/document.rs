@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Engine, Happened};
 use crate::desired::{Desired, Ix, Launch, Service, Wanted};
-use crate::history::Marks;
+use crate::history::{ClientMarks, Marks};
 use crate::model::{Incarnation, Name, Now};
 use crate::observed::Facts;
 use crate::plan::Board;
@@ -23,6 +23,9 @@ pub struct Record {
     pub launch: Arc<Launch>,
     /// From the stop signal to KILL, milliseconds.
     pub stop_timeout_ms: u64,
+    /// What is kept of the store clients, in the one record that is theirs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clients: Option<ClientMarks>,
 }
 
 impl Record {
@@ -52,6 +55,9 @@ impl Engine {
     pub fn accept(&mut self, now: Now, new: Desired) {
         let generation = new.generation;
         self.replace(new);
+        if !self.desired.watched {
+            self.dismiss_clients();
+        }
         self.replace_tasks();
         self.forgets_hangs_of_another_document();
         self.tell_all(now, Happened::DocumentAccepted { generation });

@@ -167,7 +167,8 @@ impl Engine {
         // Nothing answers a failure while autorestart is off: that is said with it ([R12]), and with a hang in other
         // words, for what hangs does not stay down.
         if !self.desired.autorestart.enabled && self.desired.watched && !is_hang {
-            self.tell(now, ix, Happened::OnlyReported);
+            let clients = self.living_clients();
+            self.tell(now, ix, Happened::OnlyReported { clients });
         }
     }
 

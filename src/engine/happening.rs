@@ -99,6 +99,9 @@ pub enum Happened {
         members: Vec<Name>,
         /// Who failed, in list order.
         failed: Vec<Name>,
+        /// The store client that failed, where one did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client: Option<Name>,
     },
     /// Its restart budget is spent.
     GaveUp {
@@ -106,7 +109,27 @@ pub enum Happened {
         charges: usize,
     },
     /// It failed and failures are only reported.
-    OnlyReported,
+    OnlyReported {
+        /// The store clients that live, which the advice names: they hold locks too ([R12]).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        clients: Vec<Name>,
+    },
+    /// Something about a store client ([R14]).
+    Client {
+        /// What it calls itself.
+        client: Name,
+        /// Its process.
+        pid: i32,
+        /// What.
+        news: ClientNews,
+    },
+    /// The restart budget that all store clients share is spent.
+    ClientsGaveUp {
+        /// Automatic restarts within the window.
+        charges: usize,
+    },
+    /// It gave up and a cluster manager is in charge: everything stops, and another node takes over ([R23]).
+    HandsOver,
     /// What it had failed with has changed.
     Forgiven,
     /// It is tried again after a give-up.
@@ -184,6 +207,45 @@ pub enum Happened {
     },
 }
 
+/// What happened to a store client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all_fields = "camelCase")]
+pub enum ClientNews {
+    /// It registered.
+    Registered,
+    /// It said goodbye.
+    SaidGoodbye,
+    /// It lost its connection and lives: it is watched by its pid.
+    LostItsLine,
+    /// It is under stress.
+    Stressed,
+    /// It missed its signs of life.
+    Froze {
+        /// Whether it was killed; not where failures are only reported.
+        killed: bool,
+    },
+    /// It ended without a goodbye.
+    Died {
+        /// How.
+        exit: Exit,
+        /// Whether it had been killed because it froze.
+        froze: bool,
+        /// Whether that is only recorded: the store is down, or the budget of the clients is spent.
+        recorded: bool,
+    },
+    /// It failed, and failures are only reported.
+    OnlyReported {
+        /// The store clients that live.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        clients: Vec<Name>,
+    },
+    /// It ended when there was no agent it could have said goodbye to.
+    EndedUnheard {
+        /// How.
+        exit: Exit,
+    },
+}
+
 /// What a person may order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -242,11 +304,23 @@ impl fmt::Display for Happened {
             Self::Hangs { words } => write!(f, "hangs: {words}"),
             Self::LeftHanging { why } => write!(f, "is left as it is: {why}"),
             Self::RestartsAlone { charges } => write!(f, "restarts (number {charges} in the window)"),
-            Self::GroupRestarts { members, failed } => {
+            Self::GroupRestarts { members, failed, client } => {
+                let failed: Vec<&str> = failed.iter().chain(client).map(|name| &**name).collect();
                 write!(f, "{} failed, the group restarts: {}", failed.join(", "), members.join(" "))
             }
             Self::GaveUp { charges } => write!(f, "gave up after {charges} restart(s) in the window"),
-            Self::OnlyReported => f.write_str("stays down: autorestart is off; stop and start all services"),
+            Self::OnlyReported { clients } => {
+                f.write_str("stays down: autorestart is off; stop and start all services")?;
+                and_end(clients, f)
+            }
+            Self::Client { client, pid, news } => write!(f, "{client} (pid {pid}) {news}"),
+            Self::ClientsGaveUp { charges } => {
+                write!(
+                    f,
+                    "store clients failed once more after {charges} restart(s) in the window: no more restarts for them"
+                )
+            }
+            Self::HandsOver => f.write_str("gave up: everything is stopped, so that another node takes over"),
             Self::Forgiven => f.write_str("gets a new chance: what it failed with has changed"),
             Self::Retried => f.write_str("is tried again after its give-up"),
             Self::ToRestart { cause } => write!(f, "is to restart: {}", cause.words()),
@@ -269,6 +343,37 @@ impl fmt::Display for Happened {
             Self::DocumentAccepted { generation } => write!(f, "document {generation} is in force"),
             Self::Ending => f.write_str("everything is being stopped"),
             Self::Task { did, .. } => did.fmt(f),
+        }
+    }
+}
+
+/// The advice would leave locks behind where store clients go on while everything is stopped.
+fn and_end(clients: &[Name], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if clients.is_empty() { Ok(()) } else { write!(f, "; end first, they hold locks too: {}", clients.join(", ")) }
+}
+
+impl fmt::Display for ClientNews {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Registered => f.write_str("registered"),
+            Self::SaidGoodbye => f.write_str("said goodbye"),
+            Self::LostItsLine => f.write_str("lost its connection and lives; it is watched by its pid"),
+            Self::Stressed => f.write_str("says that it is under stress"),
+            Self::Froze { killed: true } => f.write_str("missed its heartbeat twice and is killed"),
+            Self::Froze { killed: false } => f.write_str("missed its heartbeat twice"),
+            Self::Died { exit, froze, recorded } => {
+                if *froze {
+                    write!(f, "was frozen and {exit}")?;
+                } else {
+                    write!(f, "{exit} without a goodbye")?;
+                }
+                if *recorded { f.write_str("; only recorded") } else { Ok(()) }
+            }
+            Self::OnlyReported { clients } => {
+                f.write_str("may have left locks and autorestart is off; stop and start all services")?;
+                and_end(clients, f)
+            }
+            Self::EndedUnheard { exit } => write!(f, "{exit} while no agent could hear its goodbye; only recorded"),
         }
     }
 }

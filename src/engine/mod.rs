@@ -4,6 +4,7 @@
 //! run this same code. It samples no clock: [`Now`] comes in, and is sampled before the events are drained, so that a
 //! deadline never beats a fact that is already there.
 
+mod clients;
 mod document;
 mod fold;
 mod happening;
@@ -14,21 +15,30 @@ mod runs;
 mod task_told;
 mod tasks;
 
+pub use clients::NotRegistered;
 pub use document::Record;
-pub use happening::{Happened, Happening, Verb};
+pub use happening::{ClientNews, Happened, Happening, Verb};
 pub use health::Askable;
 pub use orders::{Accepted, Answer, Order, Refusal, Whom};
 pub use runs::{Asked, NotRun, Taken, TaskRefusal};
 pub use task_told::TaskDid;
 pub use tasks::{TaskRecord, TaskState, TaskTodo};
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use clients::ClientBook;
 
 use crate::desired::{Desired, Ix, Wanted};
 use crate::history::{History, Marks};
-use crate::model::{Boot, Incarnation, Life, Name, Now};
+use crate::model::{Boot, Identity, Incarnation, Life, Name, Now};
 use crate::observed::{Facts, Observed};
 use crate::plan::{Board, Event, Reason, Scene, Step, Verdict};
+
+/// The journal's name for what is kept of the store clients; no service has it, for it is reserved.
+const CLIENTS: &str = "watcher";
+
+/// What the agent ends with when it gave up and another node is to take over ([R23]): `EX_UNAVAILABLE` of sysexits.h.
+pub const HANDED_OVER: u8 = 69;
 
 /// The planner's state between two turns.
 #[derive(Clone, Debug)]
@@ -47,6 +57,7 @@ pub struct Engine {
     held_if_absent: HashSet<Name>,
     /// Whether any service has left the document and is still there.
     has_removed: bool,
+    clients: ClientBook,
     news: Vec<Happening>,
     tasks: tasks::Tasks,
 }
@@ -56,6 +67,8 @@ pub struct Engine {
 pub struct Turn {
     /// To be taken now, each once, after the records were saved.
     pub steps: Vec<Todo>,
+    /// Store clients to be killed now, each once.
+    pub kills: Vec<Identity>,
     /// The same about tasks.
     pub tasks: Vec<TaskTodo>,
     /// What happened, for people, in order.
@@ -81,6 +94,7 @@ impl Engine {
     /// Begins a life of the agent with a document and what the ledger kept. A service that no record mentions and that
     /// is not wanted is taken to be absent; everything else is unknown and will be looked at.
     pub fn new(mut desired: Desired, life: Life, mut records: HashMap<Name, Record>) -> Self {
+        let clients = records.remove(CLIENTS).and_then(|record| record.clients).unwrap_or_default();
         document::with_leftovers(&mut desired, &records);
         let mut marks_of = |name: &Name| {
             let mut marks = records.remove(name).map(|record| record.marks).unwrap_or_default();
@@ -94,8 +108,8 @@ impl Engine {
         let facts =
             desired.services.iter().zip(&services).map(|(service, marks)| document::first_facts(service, marks));
         let mut engine = Self {
-            observed: Observed { services: facts.collect() },
-            history: History { life, ending: false, services },
+            observed: Observed { services: facts.collect(), clients: BTreeMap::new() },
+            history: History { life, ending: false, handover: None, clients, services },
             board: Board::new(&desired),
             names: HashMap::new(),
             unsaved: BTreeSet::new(),
@@ -103,11 +117,13 @@ impl Engine {
             departed: records.into_iter().map(|(name, record)| (name, record.marks.used)).collect(),
             unsaved_departed: Vec::new(),
             held_if_absent: HashSet::new(),
+            clients: ClientBook::default(),
             has_removed: desired.services.iter().any(|service| service.wanted == Wanted::Removed),
             tasks: tasks::Tasks::default(),
             desired,
         };
         engine.index_names();
+        engine.meet_again();
         engine.recall_tasks(HashMap::new());
         engine
     }
@@ -128,6 +144,9 @@ impl Engine {
     /// Plans, remembers what must be remembered, and says what is to be done.
     pub fn turn(&mut self, now: Now) -> Turn {
         let mut steps = Vec::new();
+        // Marks as of the last plan say whether the store is there; what was seen since is in them.
+        self.plan(now);
+        self.miss_words(now);
         loop {
             self.plan(now);
             if let Some((ix, note, _)) = self.board.next_note() {
@@ -148,18 +167,24 @@ impl Engine {
         self.forget_what_left(now);
         // Stop before start: what is freed by a stop may be what a start needs.
         steps.sort_by_key(|todo| !matches!(todo.step, Step::Signal { .. }));
+        let tasks = self.turn_tasks(now);
+        let finished = self.tasks.is_idle() && self.board.is_finished(&self.scene(now));
+        if finished {
+            self.hand_over_marks();
+        }
         Turn {
             steps,
-            tasks: self.turn_tasks(now),
+            kills: self.clients.take_kills(),
+            tasks,
             news: std::mem::take(&mut self.news),
             wake: self.wake(),
-            finished: self.tasks.is_idle() && self.board.is_finished(&self.scene(now)),
+            finished,
         }
     }
 
     /// The next moment a turn is needed although nothing happens.
     pub fn wake(&self) -> Option<Boot> {
-        [self.board.wake(), self.tasks.wake()].into_iter().flatten().min()
+        [self.board.wake(), self.clients.wake(), self.tasks.wake()].into_iter().flatten().min()
     }
 
     fn scene(&self, now: Now) -> Scene<'_> {
@@ -208,6 +233,7 @@ impl Engine {
             marks: self.history.services[ix.at()].clone(),
             launch: service.launch.clone(),
             stop_timeout_ms: u64::try_from(service.stop_timeout.as_millis()).unwrap_or(u64::MAX),
+            clients: None,
         }
     }
 
@@ -218,6 +244,10 @@ impl Engine {
             .into_iter()
             .filter_map(|name| self.departed.get(&name).map(|used| (name, Record::departed(*used))))
             .collect();
+        if self.clients.take_unsaved() {
+            let clients = Some(self.history.clients.clone());
+            records.push((Name::from(CLIENTS), Record { clients, ..Record::default() }));
+        }
         records.extend(changed.into_iter().map(|ix| (self.desired.service(ix).name.clone(), self.record(ix))));
         records
     }

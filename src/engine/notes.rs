@@ -1,11 +1,11 @@
 //! Writing decisions into the marks: the only place where a plan changes what is remembered.
 
 use super::{Engine, Happened};
-use crate::desired::Ix;
+use crate::desired::{Ix, OnGiveUp};
 use crate::history::{Cause, Failed, GivenUp, Retire, StopMark};
 use crate::model::{Fact, Incarnation, Now};
 use crate::observed::{Alive, Busy, Errand, Process};
-use crate::plan::{GroupRestart, Note, Rung, Step};
+use crate::plan::{ClientsPart, GroupRestart, Note, Rung, Step};
 use crate::policy::{budget, reach};
 
 impl Engine {
@@ -48,12 +48,22 @@ impl Engine {
                     self.retire(ix, cause);
                 }
                 if let Some((ix, cause)) = meant {
+                    if self.speaks_for_clients(ix) {
+                        self.forgive_clients();
+                    }
                     let restarted_at = self.desired.service(ix).restarted_at.clone();
                     let marks = self.marks(ix);
                     marks.restart_ordered = None;
                     marks.restarted_at = restarted_at;
                     self.tell(now, ix, Happened::ToRestart { cause });
                 }
+            }
+            Note::ClientsGiveUp => self.clients_give_up(now),
+            Note::HandOver { service } => {
+                self.tell(now, service, Happened::HandsOver);
+                self.history.handover = Some(self.desired.service(service).name.clone());
+                self.history.ending = true;
+                self.board.touch_all();
             }
             Note::RefuseOrder { service } => {
                 let marks = self.marks(service);
@@ -74,7 +84,7 @@ impl Engine {
         if let Some(failure) = marks.failure.take() {
             marks.stumbled = !failure.was_ready;
         }
-        budget::charge(marks, &policy, now.boot);
+        budget::charge(&mut marks.charges, &policy, now.boot);
         marks.charged_within(policy.window, now.boot)
     }
 
@@ -88,9 +98,11 @@ impl Engine {
     }
 
     fn restart_group(&mut self, now: Now, subject: Ix, restart: GroupRestart) {
-        let GroupRestart { charged, given_up, members, followers } = restart;
+        let GroupRestart { charged, given_up, clients, members, followers } = restart;
         let names = |list: &[Ix]| list.iter().map(|ix| self.desired.service(*ix).name.clone()).collect();
-        let what = Happened::GroupRestarts { members: names(&members), failed: names(&charged) };
+        let client = self.history.clients.failure.as_ref().filter(|_| clients == ClientsPart::Charged);
+        let client = client.map(|failure| failure.name.clone());
+        let what = Happened::GroupRestarts { members: names(&members), failed: names(&charged), client };
         // Told of one that failed; the verdict may be that of a member that gives up and restarts nothing.
         self.tell(now, charged.first().copied().unwrap_or(subject), what);
         for ix in given_up {
@@ -99,6 +111,17 @@ impl Engine {
         self.retire_what_hangs_on(&members);
         for ix in charged {
             self.charge(now, ix);
+        }
+        match clients {
+            ClientsPart::None => {}
+            ClientsPart::Charged => {
+                let policy = self.desired.autorestart;
+                self.write_clients(|clients| {
+                    budget::charge(&mut clients.charges, &policy, now.boot);
+                    clients.failure = None;
+                });
+            }
+            ClientsPart::GivesUp => self.clients_give_up(now),
         }
         for ix in members {
             self.retire(ix, Cause::GroupFailed);
@@ -143,6 +166,31 @@ impl Engine {
         }
     }
 
+    fn clients_give_up(&mut self, now: Now) {
+        let charges = budget::within(&self.history.clients.charges, &self.desired.autorestart, now.boot);
+        self.write_clients(|clients| {
+            clients.failure = None;
+            clients.given_up = Some(now.boot);
+        });
+        if let Some((_, speaker)) = reach::store_group(&self.desired) {
+            self.tell(now, speaker, Happened::ClientsGaveUp { charges });
+        }
+    }
+
+    /// Whoever starts this here after a hand-over is the manager, and a manager's start acts as a person's: the give-up
+    /// is over, the window is kept ([R23]).
+    pub(super) fn hand_over_marks(&mut self) {
+        if self.desired.autorestart.on_give_up != OnGiveUp::Failover {
+            return;
+        }
+        for ix in self.desired.indices() {
+            let marks = &self.history.services[ix.at()];
+            if marks.given_up.is_some() || marks.failure.is_some() {
+                self.marks(ix).forgive();
+            }
+        }
+    }
+
     fn not_ready_in_time(&mut self, now: Now, ix: Ix) {
         self.retire(ix, Cause::NotReadyInTime);
         self.tell(now, ix, Happened::NotReadyInTime);
@@ -167,6 +215,9 @@ impl Engine {
                     Fact::Known(Process::Alive(Alive { incarnation: *incarnation, identity: None, recovering: false }));
                 facts.probed = None;
                 let files = facts.files;
+                if self.speaks_for_clients(ix) {
+                    self.store_begins_anew();
+                }
                 let marks = self.marks(ix);
                 marks.used = *incarnation;
                 marks.proven = None;

@@ -172,6 +172,12 @@ impl Engine {
         if named {
             self.tell(now, ix, Happened::Ordered { verb: order.verb });
         }
+        if matches!(order.verb, Verb::Start | Verb::Restart | Verb::Reset) && self.speaks_for_clients(ix) {
+            self.forgive_clients();
+            if order.verb == Verb::Reset {
+                self.write_clients(|clients| clients.charges.clear());
+            }
+        }
         match order.verb {
             Verb::Start => self.order_start(ix, name),
             Verb::Stop => Ok(self.order_stop(now, ix, order.force)),

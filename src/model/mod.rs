@@ -45,7 +45,7 @@ pub struct Life(pub u64);
 
 /// What proves that a pid still means the process we started: a pid alone is reused by the kernel (pid(7)), a pid with
 /// its start time (field 22 of /proc/PID/stat, in clock ticks since boot) on the same boot is not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Identity {
     /// The process id in the agent's own pid namespace.
     pub pid: i32,

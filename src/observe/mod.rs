@@ -1,7 +1,8 @@
 //! Looks at what runs and says what it saw, as events of the next turn.
 //!
 //! It decides nothing: whether a service is ready enough, late or broken is the planner's affair. It starts no process
-//! (C18: a probe that forks leaves zombies and dies with its own faults). Called by the agent loop.
+//! (C18: a probe that forks leaves zombies and dies with its own faults). Called by the agent loop;
+//! [`surroundings`] by the command line too, where no agent runs.
 
 pub mod ask;
 mod certificate;
@@ -11,6 +12,7 @@ mod place;
 pub mod pressure;
 pub mod readiness;
 pub mod round;
+pub mod surroundings;
 #[cfg(test)]
 mod tests;
 mod tls;

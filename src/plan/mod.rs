@@ -5,6 +5,7 @@
 //! `simulate` and `why` print what it says.
 
 mod board;
+mod clients;
 mod note;
 mod reason;
 mod standing;
@@ -14,11 +15,11 @@ mod verdict;
 
 pub use crate::history::Rung;
 pub use board::Board;
-pub use note::{GroupRestart, Note};
+pub use note::{ClientsPart, GroupRestart, Note};
 pub(crate) use reason::left_hanging;
 pub use reason::{Down, Outlook, Reason};
 pub use standing::LIST_PATIENCE;
-pub use step::{Event, Found, Seen, Step};
+pub use step::{ClientEvent, ClientSeen, Event, Found, Seen, Step};
 pub use task::{TaskAct, TaskReason, TaskScene, TaskVerdict, task_verdict};
 pub use verdict::{KILL_PATIENCE, LOOK_AGAIN};
 

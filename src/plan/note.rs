@@ -55,11 +55,30 @@ pub enum Note {
         /// The service.
         service: Ix,
     },
+    /// The restart budget of the store clients is spent: what happens to them restarts nothing any more ([R11]).
+    ClientsGiveUp,
+    /// It gave up, and a cluster manager is in charge: everything stops and the agent ends ([R23]).
+    HandOver {
+        /// The service.
+        service: Ix,
+    },
     /// KILL did not empty it: said once.
     StopFailed {
         /// The service.
         service: Ix,
     },
+}
+
+/// The part of the store clients in a restart of their group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientsPart {
+    /// None.
+    #[default]
+    None,
+    /// One failed, and is charged to their entry.
+    Charged,
+    /// One failed and their budget is spent.
+    GivesUp,
 }
 
 /// One restart of one group.
@@ -69,6 +88,8 @@ pub struct GroupRestart {
     pub charged: Vec<Ix>,
     /// Members that failed and whose budget is spent.
     pub given_up: Vec<Ix>,
+    /// Whether a store client failed, and what that comes to.
+    pub clients: ClientsPart,
     /// Every member that restarts, in list order; the charged ones are among them.
     pub members: Vec<Ix>,
     /// Dependents outside the group that declare that they follow.

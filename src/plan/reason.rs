@@ -95,6 +95,10 @@ pub enum Reason {
     Charge,
     /// Its budget is spent ([R11]).
     GiveUp,
+    /// The budget of the store clients is spent ([R11]).
+    ClientsGiveUp,
+    /// It gave up and a cluster manager is in charge ([R23]).
+    HandOver,
     /// It was not ready in time.
     NotReadyInTime,
     /// Its declaration, files or `restartedAt` changed, so what it failed with is past.
@@ -263,6 +267,8 @@ impl Reason {
             | Self::Reload
             | Self::Charge
             | Self::GiveUp
+            | Self::ClientsGiveUp
+            | Self::HandOver
             | Self::NotReadyInTime
             | Self::Forgive
             | Self::Retry
@@ -311,6 +317,8 @@ impl Reason {
             | Self::Reload
             | Self::Charge
             | Self::GiveUp
+            | Self::ClientsGiveUp
+            | Self::HandOver
             | Self::NotReadyInTime
             | Self::Forgive
             | Self::Retry
@@ -366,6 +374,8 @@ impl Reason {
             Self::Reload => "reload: take over its files without a restart".to_owned(),
             Self::Charge => "its failure is answered by a restart".to_owned(),
             Self::GiveUp => "its restart budget is spent".to_owned(),
+            Self::ClientsGiveUp => "the restart budget of the store clients is spent".to_owned(),
+            Self::HandOver => "it gave up: everything stops, so that another node takes over".to_owned(),
             Self::NotReadyInTime => "it was not ready in time".to_owned(),
             Self::Forgive => "what it failed with has changed: it gets a new chance".to_owned(),
             Self::Retry => "the time of retryAfter has come".to_owned(),

@@ -1,8 +1,8 @@
 //! What the planner may ask of the world, and what the world may say back.
 
-use crate::history::Rung;
 use std::time::Duration;
 
+use crate::history::Rung;
 use crate::model::{Boot, Exit, Fingerprint, Identity, Incarnation, Name, Round, Strain};
 
 /// One thing to do to one service. The executor makes one attempt and reports what it saw as an [`Event`] of a later
@@ -139,6 +139,37 @@ pub enum Seen {
     },
     /// Its watched files now have this content.
     Files(Fingerprint),
+}
+
+/// What the world said about one store client ([R14]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientEvent {
+    /// Which process.
+    pub client: Identity,
+    /// What happened.
+    pub what: ClientSeen,
+}
+
+/// What can be seen of a store client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientSeen {
+    /// It registered, or said once more who it is.
+    Registered {
+        /// What it calls itself.
+        name: Name,
+        /// How often it will say that it lives.
+        heartbeat: Option<Duration>,
+    },
+    /// It lives.
+    Alive,
+    /// It lives and is under stress: it may be late with the next word.
+    Stressed,
+    /// It says goodbye: its end concerns nobody.
+    Goodbye,
+    /// Its connection ended and its process lives.
+    Disconnected,
+    /// Its process ended.
+    Gone(Exit),
 }
 
 /// What a look found.

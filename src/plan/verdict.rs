@@ -4,11 +4,12 @@
 
 use std::time::Duration;
 
-use super::note::{GroupRestart, Note};
+use super::clients;
+use super::note::{ClientsPart, GroupRestart, Note};
 use super::reason::{Down, Reason};
 use super::standing::{Goal, LIST_PATIENCE, is_doomed, leads_back, may_start};
 use super::{Board, Scene, Verdict};
-use crate::desired::{Group, Ix, StartOrder};
+use crate::desired::{Group, GroupIx, Ix, OnGiveUp, StartOrder};
 use crate::history::{Cause, Force, Marks, Rung};
 use crate::model::{Fact, Fingerprint, Incarnation};
 use crate::observed::{Busy, Errand, Process};
@@ -24,12 +25,20 @@ pub const LOOK_AGAIN: Duration = Duration::from_secs(15);
 pub(crate) fn verdict(scene: &Scene<'_>, board: &Board, ix: Ix) -> Verdict {
     let (_, marks, facts) = scene.of(ix);
     let goal = board.standings[ix.at()].goal;
+    if let Goal::Down(Down::GaveUp { .. }) = goal
+        && hands_over(scene, ix)
+    {
+        return Verdict::note(Reason::HandOver, Note::HandOver { service: ix });
+    }
     match facts.busy {
         Some(Busy::Looking) => return Verdict::wait(Reason::Looking),
         Some(Busy::Spawning(_)) => return Verdict::wait(Reason::Spawning),
         None => {}
     }
     if let Some(answer) = Some(goal).filter(|goal| *goal == Goal::Up).and_then(|_| answer_failure(scene, board, ix)) {
+        return answer;
+    }
+    if let Some(answer) = clients::answer(scene, board, ix) {
         return answer;
     }
     match &facts.process {
@@ -93,8 +102,8 @@ fn answer_failure(scene: &Scene<'_>, board: &Board, ix: Ix) -> Option<Verdict> {
     if !scene.desired.watched || !scene.desired.autorestart.enabled {
         return None;
     }
-    let group = service.group.map(|group| &scene.desired.groups[group.at()]);
-    if let Some(group) = group.filter(|group| concerns_group(marks, group, ix)) {
+    let concerned = |group: &GroupIx| concerns_group(marks, &scene.desired.groups[group.at()], ix);
+    if let Some(group) = service.group.filter(concerned) {
         return Some(answer_for_group(scene, board, group));
     }
     if budget::allows(marks, &scene.desired.autorestart, scene.now) {
@@ -112,8 +121,10 @@ fn concerns_group(marks: &Marks, group: &Group, ix: Ix) -> bool {
             && marks.retire.is_some_and(|retire| retire.cause.is_of_group() && retire.cause != Cause::GaveUp))
 }
 
-fn answer_for_group(scene: &Scene<'_>, board: &Board, group: &Group) -> Verdict {
-    let mut answer = GroupRestart::default();
+/// One restart for everything of a group that failed, clients of the store included.
+pub(crate) fn answer_for_group(scene: &Scene<'_>, board: &Board, at: GroupIx) -> Verdict {
+    let group = &scene.desired.groups[at.at()];
+    let mut answer = GroupRestart { clients: clients::part(scene, at), ..GroupRestart::default() };
     for member in &group.members {
         let (_, marks, _) = scene.of(*member);
         if board.standings[member.at()].goal != Goal::Up {
@@ -133,7 +144,8 @@ fn answer_for_group(scene: &Scene<'_>, board: &Board, group: &Group) -> Verdict 
     // A lead that gives up takes its group down with it, uncharged; where only members give up, they do so one by one
     // and leave the others as they are ([R11]).
     let gives_up = group.lead.filter(|lead| answer.given_up.contains(lead));
-    if let Some(service) = gives_up.or_else(|| answer.given_up.first().copied().filter(|_| answer.charged.is_empty())) {
+    let nobody_restarts = answer.charged.is_empty() && answer.clients != ClientsPart::Charged;
+    if let Some(service) = gives_up.or_else(|| answer.given_up.first().copied().filter(|_| nobody_restarts)) {
         return Verdict::note(Reason::GiveUp, Note::GiveUp { service });
     }
     answer.followers = reach::followers(scene.desired, &answer.members);
@@ -183,12 +195,7 @@ fn down_and_out(scene: &Scene<'_>, ix: Ix, down: Down) -> Verdict {
     if scene.desired.suspended {
         return settled;
     }
-    let (service, marks, facts) = scene.of(ix);
-    let changed = marks.given_up.is_some_and(|given_up| {
-        given_up.declaration != service.declaration
-            || (facts.files.is_some() && given_up.files.is_some() && facts.files != given_up.files)
-    });
-    if changed || marks.restarted_at != service.restarted_at {
+    if has_new_chance(scene, ix) {
         return Verdict::note(Reason::Forgive, Note::Forgive { service: ix });
     }
     match retry_at {
@@ -196,6 +203,23 @@ fn down_and_out(scene: &Scene<'_>, ix: Ix, down: Down) -> Verdict {
         Some(at) => settled.until(at),
         None => settled,
     }
+}
+
+/// Whether what it gave up with has changed since ([R11]).
+fn has_new_chance(scene: &Scene<'_>, ix: Ix) -> bool {
+    let (service, marks, facts) = scene.of(ix);
+    let changed = marks.given_up.is_some_and(|given_up| {
+        given_up.declaration != service.declaration
+            || (facts.files.is_some() && given_up.files.is_some() && facts.files != given_up.files)
+    });
+    changed || marks.restarted_at != service.restarted_at
+}
+
+/// Whether its give-up is the cluster manager's affair ([R23]).
+fn hands_over(scene: &Scene<'_>, ix: Ix) -> bool {
+    let policy = &scene.desired.autorestart;
+    let acts = policy.enabled && scene.desired.watched && !scene.desired.suspended;
+    acts && policy.on_give_up == OnGiveUp::Failover && scene.desired.service(ix).required && !has_new_chance(scene, ix)
 }
 
 /// The stop ladder ([R3]).

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::desired::Autorestart;
-use crate::history::Marks;
+use crate::desired::{Autorestart, OnGiveUp};
+use crate::history::{ClientMarks, Marks};
 use crate::model::Boot;
 
 /// How long before the first moment at which a charge has left the window; the clock counts in milliseconds.
@@ -14,11 +14,30 @@ pub fn allows(marks: &Marks, policy: &Autorestart, now: Boot) -> bool {
     marks.charged_within(policy.window, now) < policy.max_restarts as usize
 }
 
+/// The same for a restart of the store group because of a store client ([R14]).
+pub fn allows_for_clients(clients: &ClientMarks, policy: &Autorestart, now: Boot) -> bool {
+    within(&clients.charges, policy, now) < policy.max_restarts as usize
+}
+
+/// Restarts that count at `now`: a failure exactly a window after another is still inside.
+pub fn within(charges: &[Boot], policy: &Autorestart, now: Boot) -> usize {
+    charges.iter().filter(|charge| now.since(**charge) <= policy.window).count()
+}
+
+/// Whether a give-up of the store clients is over by itself at `now`: nothing of ours is down because of it, so nothing
+/// is done at that moment, and the next failure is answered again.
+pub fn is_over_for_clients(given_up: Boot, policy: &Autorestart, now: Boot) -> bool {
+    match policy.on_give_up {
+        OnGiveUp::RetryAfter(after) => now.since(given_up) > after.max(policy.window),
+        OnGiveUp::Stay | OnGiveUp::Failover => false,
+    }
+}
+
 /// Counts one automatic restart. Only the last `maxRestarts` are kept: no decision can depend on an older one.
-pub fn charge(marks: &mut Marks, policy: &Autorestart, now: Boot) {
-    marks.charges.push(now);
-    let surplus = marks.charges.len().saturating_sub(policy.max_restarts as usize);
-    marks.charges.drain(..surplus);
+pub fn charge(charges: &mut Vec<Boot>, policy: &Autorestart, now: Boot) {
+    charges.push(now);
+    let surplus = charges.len().saturating_sub(policy.max_restarts as usize);
+    charges.drain(..surplus);
 }
 
 /// The first moment, from `earliest` on, at which the budget allows a restart again; never, for a budget of none.
@@ -34,7 +53,6 @@ pub fn allows_from(marks: &Marks, policy: &Autorestart, earliest: Boot) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desired::OnGiveUp;
 
     fn policy(max_restarts: u32) -> Autorestart {
         Autorestart { enabled: true, window: Duration::from_mins(10), max_restarts, on_give_up: OnGiveUp::Stay }
@@ -43,7 +61,7 @@ mod tests {
     #[test]
     fn r11_a_failure_exactly_the_timeout_later_is_inside_the_window() {
         let mut marks = Marks::default();
-        charge(&mut marks, &policy(1), Boot(1_000));
+        charge(&mut marks.charges, &policy(1), Boot(1_000));
         assert!(!allows(&marks, &policy(1), Boot(601_000)));
         assert!(allows(&marks, &policy(1), Boot(601_001)));
         assert_eq!(allows_from(&marks, &policy(1), Boot(5)), Some(Boot(601_001)));
@@ -59,7 +77,7 @@ mod tests {
     #[test]
     fn r11_a_clock_that_went_back_does_not_open_the_window() {
         let mut marks = Marks::default();
-        charge(&mut marks, &policy(1), Boot(1_000_000));
+        charge(&mut marks.charges, &policy(1), Boot(1_000_000));
         assert!(!allows(&marks, &policy(1), Boot(10)));
     }
 
@@ -67,7 +85,7 @@ mod tests {
     fn r11_the_record_stays_bounded_whatever_happens() {
         let mut marks = Marks::default();
         for at in 0..1_000 {
-            charge(&mut marks, &policy(3), Boot(at));
+            charge(&mut marks.charges, &policy(3), Boot(at));
         }
         assert_eq!(marks.charges, vec![Boot(997), Boot(998), Boot(999)]);
     }
@@ -79,7 +97,7 @@ mod tests {
         for second in 0..5_000_u64 {
             let now = Boot(second * 1_000);
             if allows(&marks, &policy(3), now) {
-                charge(&mut marks, &policy(3), now);
+                charge(&mut marks.charges, &policy(3), now);
                 restarts.push(now);
             }
         }

@@ -1,6 +1,6 @@
 //! Whom a restart takes along ([R6], [R9], [R10], [R19]).
 
-use crate::desired::{Desired, Ix};
+use crate::desired::{Desired, GroupIx, Ix};
 use crate::history::Cause;
 
 /// Everything that depends on `from`, directly or not, `from` itself left out; in list order.
@@ -34,6 +34,16 @@ pub fn led_by(desired: &Desired, ix: Ix) -> &[Ix] {
         Some(group) if group.lead == Some(ix) => &group.members,
         Some(_) | None => &[],
     }
+}
+
+/// The group that store clients belong to ([R14]): the one named store, or the only one there is; and the member that
+/// speaks for it, its lead where it has one.
+pub fn store_group(desired: &Desired) -> Option<(GroupIx, Ix)> {
+    let named = desired.groups.iter().position(|group| &*group.name == "store");
+    let at = named.or_else(|| (desired.groups.len() == 1).then_some(0))?;
+    let group = &desired.groups[at];
+    let speaker = group.lead.or_else(|| group.members.first().copied())?;
+    Some((GroupIx(u32::try_from(at).ok()?), speaker))
 }
 
 /// The services that restart because `ix` does, with the cause each is told; `ix` itself first, with `cause`.

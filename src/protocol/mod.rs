@@ -21,6 +21,7 @@ mod smtp;
 #[cfg(test)]
 mod tests;
 mod transcript;
+pub mod watcher;
 
 pub use dialogue::Dialogue;
 pub use lines::{LINE_LIMIT, TOTAL_LIMIT};

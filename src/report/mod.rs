@@ -7,6 +7,7 @@
 
 pub mod default_log;
 pub mod events;
+mod handover;
 pub mod lines;
 mod narrator;
 pub mod rotating;
@@ -16,6 +17,7 @@ mod tests;
 pub mod watcher_log;
 
 pub use events::Record;
+pub use handover::Handover;
 pub use lines::{Line, Medium};
 pub use narrator::Narrator;
 

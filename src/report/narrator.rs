@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::lines::{Checked, Dots, Line, Stopped};
 use crate::desired::Desired;
-use crate::engine::{Happened, Happening};
+use crate::engine::{ClientNews, Happened, Happening};
 use crate::model::{Boot, Exit, Name};
 
 /// Turns happenings into lines, in order.
@@ -74,7 +74,7 @@ impl Narrator {
                 lines.push(Line::RestartRequested { names: vec![name] });
                 lines.push(Line::Connecting);
             }
-            Happened::GroupRestarts { members, failed } => {
+            Happened::GroupRestarts { members, failed, client: _ } => {
                 lines.push(Line::RestartRequested { names: members.clone() });
                 lines.push(Line::Connecting);
                 let gone = failed.iter().filter(|name| !self.hung.contains(name));
@@ -118,7 +118,16 @@ impl Narrator {
                 let text = Arc::from(format!("{name} server {}", happening.what));
                 lines.push(Line::Said { name, text });
             }
-            Happened::OnlyReported
+            Happened::Client { client, pid, news: ClientNews::Died { .. } } => {
+                lines.push(Line::ExitedAbnormally { service: name, process: client.clone(), pid: *pid });
+            }
+            Happened::OnlyReported { .. }
+            | Happened::ClientsGaveUp { .. }
+            | Happened::HandsOver
+            | Happened::Client {
+                news: ClientNews::Froze { .. } | ClientNews::LostItsLine | ClientNews::OnlyReported { .. },
+                ..
+            }
             | Happened::Foreign { .. }
             | Happened::Adopted { .. }
             | Happened::ReloadFailed { .. }
@@ -129,6 +138,14 @@ impl Narrator {
             // What a dead main process left has no line of its own.
             Happened::Asked { pid: None, .. }
             | Happened::Recovers
+            | Happened::Client {
+                news:
+                    ClientNews::Registered
+                    | ClientNews::SaidGoodbye
+                    | ClientNews::Stressed
+                    | ClientNews::EndedUnheard { .. },
+                ..
+            }
             | Happened::Stressed
             | Happened::Forgiven
             | Happened::ToRestart { .. }

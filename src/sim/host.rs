@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use super::clients::Clients;
 use crate::desired::Desired;
 use crate::engine::{TaskTodo, Todo};
 use crate::model::{Boot, Exit, Fingerprint, Identity, Incarnation, Name};
@@ -93,8 +94,9 @@ pub struct Host {
     files: HashMap<Name, Fingerprint>,
     queue: BTreeMap<(Boot, u64), Due>,
     sequence: u64,
-    last_pid: i32,
-    agent_lives: bool,
+    pub(super) last_pid: i32,
+    pub(super) agent_lives: bool,
+    pub(super) clients: Clients,
 }
 
 impl Host {
@@ -145,6 +147,7 @@ impl Host {
     /// The agent is killed: what was on its way to it is lost, and nobody listens until the next life.
     pub fn agent_dies(&mut self) {
         self.agent_lives = false;
+        self.clients.agent_dies();
         self.queue.retain(|_, due| !matches!(due, Due::Say(_)));
     }
 
@@ -160,6 +163,7 @@ impl Host {
     /// Everything is gone: the machine was restarted.
     pub fn reboot(&mut self) {
         self.running.clear();
+        self.clients.reboot();
         self.queue.clear();
         self.agent_lives = false;
     }

@@ -3,6 +3,7 @@
 //! `simulate` plays scenarios on it, `plan` unfolds a document on an optimistic one, and the property tests play a
 //! hundred thousand lives. The engine that runs on it is the agent's own.
 
+mod clients;
 mod host;
 mod play;
 mod probes;

@@ -10,10 +10,10 @@ use std::time::Duration;
 use super::Host;
 use super::scenario::{Incident, Moment, Scenario};
 use crate::desired::{Desired, Ix};
-use crate::engine::{Asked, Engine, Happened, Record, Taken, TaskRecord, TaskTodo, Todo};
+use crate::engine::{Asked, Engine, HANDED_OVER, Happened, Record, Taken, TaskRecord, TaskTodo, Todo};
 use crate::history::{Hold, Marks};
 use crate::model::{Boot, Doubt, Fingerprint, Life, Name, Now, Wall};
-use crate::plan::{Reason, Rung, Step};
+use crate::plan::{ClientSeen, Reason, Rung, Step};
 
 /// More turns than any scenario takes.
 const TURNS: usize = 100_000;
@@ -87,6 +87,9 @@ struct Stage<'a> {
 
 impl Stage<'_> {
     fn next_at(&self) -> Option<Boot> {
+        if self.host.has_news_of_clients() && self.engine.is_some() {
+            return Some(self.now.boot);
+        }
         let wake = self.engine.as_ref().and_then(Engine::wake);
         [self.host.next_at(), wake].into_iter().flatten().min()
     }
@@ -158,6 +161,19 @@ impl Stage<'_> {
                 self.files += 1;
                 self.host.write_files(boot, name, Fingerprint(self.files));
             }
+            Incident::Client(name, seen) => {
+                let is_there = match seen {
+                    ClientSeen::Gone(exit) => self.host.client_ends(name, *exit),
+                    said @ (ClientSeen::Registered { .. }
+                    | ClientSeen::Alive
+                    | ClientSeen::Stressed
+                    | ClientSeen::Goodbye
+                    | ClientSeen::Disconnected) => self.host.client_says(boot, name, said.clone()),
+                };
+                if !is_there {
+                    self.line("watcher", &format!("{name} does not run"));
+                }
+            }
             Incident::Document(text) => self.document(text),
             Incident::TaskIsDue(name) => self.task_asked(name, false),
             Incident::PersonRuns(name) => self.task_asked(name, true),
@@ -187,6 +203,7 @@ impl Stage<'_> {
         self.wake = None;
         let mut engine = Engine::new(self.desired.clone(), Life(self.life), self.ledger.clone());
         engine.recall_tasks(self.task_ledger.clone());
+        self.host.watch_clients(&engine.observed().clients);
         self.engine = Some(engine);
     }
 
@@ -214,6 +231,11 @@ impl Stage<'_> {
         for event in seen {
             engine.see(self.now, &event);
         }
+        for event in self.host.drain_clients() {
+            if let Err(refused) = engine.see_client(self.now, &event) {
+                self.line("watcher", &format!("does not register pid {}: {refused}", event.client.pid));
+            }
+        }
         let turn = engine.turn(self.now);
         self.ledger.extend(engine.take_unsaved());
         self.task_ledger.extend(engine.take_unsaved_tasks());
@@ -234,7 +256,10 @@ impl Stage<'_> {
                 | Happened::RestartsAlone { .. }
                 | Happened::GroupRestarts { .. }
                 | Happened::GaveUp { .. }
-                | Happened::OnlyReported
+                | Happened::OnlyReported { .. }
+                | Happened::Client { .. }
+                | Happened::ClientsGaveUp { .. }
+                | Happened::HandsOver
                 | Happened::Forgiven
                 | Happened::Retried
                 | Happened::ToRestart { .. }
@@ -261,6 +286,9 @@ impl Stage<'_> {
                 self.host.perform(self.now.boot, todo, engine.desired());
             }
         }
+        for client in &turn.kills {
+            self.host.kill_client(*client);
+        }
         for todo in &turn.tasks {
             self.tell_task_step(todo);
             if doom != Some(Moment::BeforeStep) {
@@ -280,7 +308,10 @@ impl Stage<'_> {
         }
         self.tell_reasons(&engine);
         if turn.finished {
-            self.line("agent", "ends");
+            match &engine.history().handover {
+                Some(_) => self.line("agent", &format!("ends with {HANDED_OVER}, so that another node takes over")),
+                None => self.line("agent", "ends"),
+            }
             self.host.agent_dies();
             return;
         }

@@ -23,6 +23,7 @@ use super::Behaviour;
 use crate::desired::Task;
 use crate::engine::{Order, Verb, Whom};
 use crate::model::{Boot, Exit, Heard, Name, Pressure};
+use crate::plan::ClientSeen;
 use crate::sim::Way;
 
 /// A scenario, read.
@@ -77,6 +78,8 @@ pub enum Incident {
     Place(Name, Option<Name>),
     /// Its watched files change.
     FilesChange(Name),
+    /// A store client says something; one that registers begins to live.
+    Client(Name, ClientSeen),
     /// The document is replaced.
     Document(String),
     /// The scheduler says that a task is due in the present minute.
@@ -181,7 +184,9 @@ fn read_timeline(lines: &[(usize, &str)]) -> Result<Vec<(Boot, Incident)>, Scena
             "document" => Incident::Document(whole_document(&below)),
             other => incident(other).ok_or(fault(
                 "agent starts [for NAMES] | agent is killed | agent is killed before its next step is done or answered | \
-                 agent ends | person: VERB [-f] [NAMES] | NAME ends with signal N or code N | \
+                 agent ends | client NAME registers [with heartbeat TIME] | client NAME says alive, stressed or goodbye | \
+                 client NAME loses its connection | client NAME ends with signal N or code N | \
+                 person: VERB [-f] [NAMES] | NAME ends with signal N or code N | \
                  NAME behaves: HOW | round [of NAMES] | NAME [listener N] WAY | host|NAME is under pressure: RESOURCE N | \
                  host|NAME is calm | prober is late by TIME | external NAME is up or down | NAME misses its watchdog | \
                  NAME says that it is stressed [for TIME] | NAME place is taken by WHO | NAME place is free | NAME files change | document | \
@@ -217,6 +222,10 @@ fn incident(text: &str) -> Option<Incident> {
     }
     if let Some(order) = text.strip_prefix("person: ") {
         return person(order).map(Incident::Person);
+    }
+    if let Some(client) = text.strip_prefix("client ") {
+        let (name, what) = client.split_once(' ')?;
+        return client_seen(name, what).map(|seen| Incident::Client(Name::from(name), seen));
     }
     if let Some(jump) = text.strip_prefix("wall clock jumps ") {
         let (by, direction) = jump.split_once(' ')?;
@@ -265,6 +274,23 @@ fn incident(text: &str) -> Option<Incident> {
     match what {
         "place is free" => Some(Incident::Place(name, None)),
         "files change" => Some(Incident::FilesChange(name)),
+        _ => None,
+    }
+}
+
+fn client_seen(name: &str, what: &str) -> Option<ClientSeen> {
+    if let Some(exit) = what.strip_prefix("ends with ") {
+        return exit_of(exit).map(ClientSeen::Gone);
+    }
+    if let Some(heartbeat) = what.strip_prefix("registers with heartbeat ") {
+        return Some(ClientSeen::Registered { name: Name::from(name), heartbeat: Some(duration(heartbeat)?) });
+    }
+    match what {
+        "registers" => Some(ClientSeen::Registered { name: Name::from(name), heartbeat: None }),
+        "says alive" => Some(ClientSeen::Alive),
+        "says stressed" => Some(ClientSeen::Stressed),
+        "says goodbye" => Some(ClientSeen::Goodbye),
+        "loses its connection" => Some(ClientSeen::Disconnected),
         _ => None,
     }
 }

@@ -1,11 +1,11 @@
 //! From the engine to the status of one instance.
 
-use super::{Instance, ServiceStatus, Truth};
+use super::{ClientStatus, Instance, ServiceStatus, Truth};
 use crate::desired::{Ix, Wanted};
 use crate::engine::Engine;
-use crate::model::{Boot, Diagnosis, Fact};
+use crate::model::{Boot, Diagnosis, Fact, Name};
 use crate::observed::Process;
-use crate::plan::Outlook;
+use crate::plan::{Outlook, Reason};
 
 /// What the agent knows beside the engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,12 +37,38 @@ pub fn instance(
     });
     Instance {
         services: services.collect(),
+        clients: engine
+            .observed()
+            .clients
+            .iter()
+            .map(|(identity, client)| ClientStatus { name: client.name.to_string(), pid: identity.pid })
+            .collect(),
+        advice: advice(engine),
         tasks: Vec::new(),
         name: about.name.clone(),
         agent_pid: about.agent_pid,
         agent_version: about.agent_version.clone(),
         observed_generation: engine.desired().generation,
     }
+}
+
+/// With autorestart off, what is safer than to start again only what failed: others may wait for its locks ([R12]).
+fn advice(engine: &Engine) -> String {
+    let (desired, history) = (engine.desired(), engine.history());
+    let is_left = |ix: &Ix| engine.verdict(*ix).reason == Reason::AutorestartOff;
+    let failed = desired.indices().filter(is_left).map(|ix| desired.service(ix).name.clone());
+    let client = history.clients.failure.as_ref().filter(|_| !desired.autorestart.enabled);
+    let failed: Vec<Name> = failed.chain(client.map(|failure| failure.name.clone())).collect();
+    if failed.is_empty() {
+        return String::new();
+    }
+    let clients = engine.living_clients();
+    let first =
+        if clients.is_empty() { String::new() } else { format!(", after these store clients: {}", clients.join(", ")) };
+    format!(
+        "{} failed and autorestart is off: it is safer to stop all services{first}, and to start all",
+        failed.join(", ")
+    )
 }
 
 /// What is told of one service.

@@ -128,6 +128,22 @@ pub struct Instance {
     /// Every task of the document and its profile, in list order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tasks: Vec<TaskStatus>,
+    /// The registered store clients.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub clients: Vec<ClientStatus>,
+    /// What a person had best do; empty where nothing is to be done.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub advice: String,
+}
+
+/// A registered store client.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClientStatus {
+    /// What it calls itself.
+    pub name: String,
+    /// Its process.
+    pub pid: i32,
 }
 
 /// What is told of one service.

@@ -21,6 +21,7 @@
 
 mod account;
 mod birth;
+mod bystander;
 mod capture;
 mod cgroup;
 mod complaints;
@@ -40,6 +41,7 @@ mod proc;
 mod queries;
 mod ready;
 mod reap;
+mod relay;
 mod service;
 mod spawner;
 pub mod stack;
@@ -48,8 +50,10 @@ mod sys;
 mod timer;
 mod words;
 
+pub use bystander::{Bystander, holds_socket, ids_of, other_end};
 pub use complaints::Relief;
 pub use config::{Drained, HostConfig, HostError, Own, Recorded};
 pub use footprint::give_back_code;
 pub use host::Host;
+pub use relay::{Relay, Relayed};
 pub use service::Said;

@@ -11,6 +11,7 @@ use mailward::ledger::{self, Epoch};
 use mailward::model::{Fingerprint, Life};
 use mailward::policy::cron::{Crontab, DayRule};
 use mailward::protocol::sd_notify::{Word, read as read_notify};
+use mailward::protocol::watcher::{Dialogue as Client, Heard, LINE, Word as Said};
 use mailward::protocol::{Dialogue, Input, Output, Script, TOTAL_LIMIT, Verdict};
 use mailward::sim::Scenario;
 
@@ -18,7 +19,7 @@ use mailward::sim::Scenario;
 pub type Parser = (&'static str, fn(&[u8]));
 
 /// Every parser of something that a stranger may write.
-pub const PARSERS: [Parser; 7] = [
+pub const PARSERS: [Parser; 8] = [
     ("control", control),
     ("cron", cron),
     ("document", document),
@@ -26,6 +27,7 @@ pub const PARSERS: [Parser; 7] = [
     ("protocol", protocol),
     ("scenario", scenario),
     ("sd_notify", sd_notify),
+    ("watcher", watcher),
 ];
 
 /// The document: refused with a reason or taken, the same each time, and what is printed cannot steer a terminal.
@@ -141,6 +143,34 @@ pub fn sd_notify(bytes: &[u8]) {
             }
             Word::MainPid(pid) => assert!(pid > 0),
             Word::Ready | Word::Reloading | Word::Stopping | Word::Watchdog | Word::Hangs | Word::Extend(_) => {}
+        }
+    }
+}
+
+/// The lines of a store client: what is heard fits a line, and after the end nothing is heard. The first byte says by
+/// which door.
+pub fn watcher(bytes: &[u8]) {
+    let Some((door, said)) = bytes.split_first() else { return };
+    let mut dialogue = match door % 2 {
+        0 => Client::known(),
+        _ => Client::unknown("c0ffee".to_owned(), "00".to_owned()),
+    };
+    let mut ended = false;
+    for byte in said {
+        let Some(heard) = dialogue.push(*byte) else { continue };
+        assert!(!ended, "{heard:?} after the end");
+        match heard {
+            Heard::Answer(words) => assert!(words.ends_with('\n') && dialogue.is_open()),
+            Heard::End(words) => {
+                ended = true;
+                assert!(words.starts_with("NO ") && words.ends_with('\n') && words.len() < LINE && !dialogue.is_open());
+            }
+            Heard::Word(word) => {
+                assert!(dialogue.is_open(), "{word:?} before the proof");
+                if let Said::Register { name, pid, heartbeat } = word {
+                    assert!(pid > 0 && (1..=64).contains(&name.len()) && heartbeat.is_none_or(|h| h.as_secs() > 0));
+                }
+            }
         }
     }
 }

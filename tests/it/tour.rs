@@ -49,10 +49,11 @@ fn tour(words: &[&str]) {
     let Output { status, stdout, stderr } = demo(folder.path(), words).output().unwrap();
     let text = String::from_utf8_lossy(&stdout);
     assert!(status.success(), "{status}: {}\n{text}", String::from_utf8_lossy(&stderr));
-    // Each of the eight steps has seen something, and the watcher log was quoted in Oracle's words.
+    // Each of the nine steps has seen something, and the watcher log was quoted in Oracle's words.
     let steps: Vec<&str> = text.split("\n\n").filter(|part| part.contains("   seen: ")).collect();
-    assert!(steps.len() >= 8, "{text}");
+    assert!(steps.len() >= 9, "{text}");
     assert!(text.contains("     | imap server is not running\n"), "{text}");
+    assert!(text.contains("     | Watched 'mboxutil' process "), "{text}");
     assert!(text.contains("\nEverything was seen to happen"), "{text}");
     assert_eq!(processes_of(folder.path()), Vec::<String>::new());
     assert!(is_empty(folder.path()), "the folder is left");

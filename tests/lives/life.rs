@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mailward::desired::Task;
+use mailward::desired::{OnGiveUp, Task};
 use mailward::engine::{Accepted, Asked, Engine, Order, Record, TaskRecord, Verb, Whom};
 use mailward::model::{Boot, Exit, Fingerprint, Heard, Life as Number, Name, Now, Pressure, Wall};
-use mailward::plan::{Reason, plan};
+use mailward::plan::{ClientSeen, Reason, plan};
 use mailward::sim::{Behaviour, Host, Way};
 
 use super::random::{Draft, NAMES, Random};
@@ -75,8 +75,21 @@ impl Life {
         }
         self.faults = false;
         self.quiet()?;
-        let Watch { spawns, charged, gave_up, group_restarts, hangs, .. } = self.watch;
-        Ok(Totals { spawns, charged, gave_up, group_restarts, hangs, task_runs: self.tasks.runs, ..self.totals })
+        let Watch { spawns, charged, gave_up, group_restarts, hangs, handovers, client_restarts, frozen, .. } =
+            self.watch;
+        let task_runs = self.tasks.runs;
+        let watched = Totals {
+            spawns,
+            charged,
+            gave_up,
+            group_restarts,
+            hangs,
+            handovers,
+            client_restarts,
+            frozen,
+            ..self.totals
+        };
+        Ok(Totals { task_runs, ..watched })
     }
 
     fn begin(&mut self) {
@@ -85,6 +98,7 @@ impl Life {
         self.say(|| format!("agent begins life {}", self.number));
         let mut engine = Engine::new(self.draft.desired(), Number(self.number), self.ledger.clone());
         engine.recall_tasks(self.task_ledger.clone());
+        self.host.watch_clients(&engine.observed().clients);
         self.engine = Some(engine);
         let desired = self.draft.desired();
         self.watch.documented(&desired);
@@ -105,6 +119,12 @@ impl Life {
         for event in seen {
             self.say(|| format!("  sees {}: {:?}", event.service, event.what));
             engine.see(self.now, &event);
+        }
+        for event in self.host.drain_clients() {
+            self.say(|| format!("  sees client {}: {:?}", event.client.pid, event.what));
+            self.watch.hears(self.now.boot, &event);
+            // One that is refused is not watched, and its end changes nothing.
+            let _ = engine.see_client(self.now, &event);
         }
         let turn = engine.turn(self.now);
         if turn.wake.is_some_and(|wake| wake <= self.now.boot) {
@@ -138,6 +158,11 @@ impl Life {
             self.watch.step(self.now, todo, &desired, &self.host)?;
             self.host.perform(self.now.boot, todo, &desired);
         }
+        for client in &turn.kills {
+            self.say(|| format!("  kills client {}", client.pid));
+            self.watch.kills_client(self.now.boot, client)?;
+            self.host.kill_client(*client);
+        }
         let survives = survives.saturating_sub(turn.steps.len());
         for todo in turn.tasks.iter().take(survives) {
             self.say(|| format!("  {} {:?}: {}", todo.key, todo.step, todo.reason));
@@ -145,6 +170,13 @@ impl Life {
             self.host.perform_task(self.now.boot, todo);
         }
         self.compare_with_full_plan(&engine)?;
+        if turn.finished {
+            self.watch.handed_over(&engine, &self.host)?;
+            self.say(|| "the agent hands over, and is started again".to_owned());
+            self.host.agent_dies();
+            self.begin();
+            return self.turn();
+        }
         if kill {
             self.kill();
             return Ok(());
@@ -170,6 +202,9 @@ impl Life {
     }
 
     fn next_at(&self) -> Option<Boot> {
+        if self.host.has_news_of_clients() && self.engine.is_some() {
+            return Some(self.now.boot);
+        }
         let wake = self.engine.as_ref().and_then(Engine::wake);
         [self.host.next_at(), wake].into_iter().flatten().min()
     }
@@ -201,7 +236,8 @@ impl Life {
     /// One fault, order or edit.
     fn happen(&mut self) {
         let service = self.service();
-        match self.random.below(35) {
+        match self.random.below(39) {
+            35..=38 => self.client(),
             30..=32 => self.run_task(),
             33 => {
                 let name = self.random.pick::<&'static str>(&TASKS);
@@ -242,6 +278,30 @@ impl Life {
         }
         if self.engine.is_none() && self.random.chance(60) {
             self.begin();
+        }
+    }
+
+    /// Something of a store client. All have one name, so that the one entry they share in the budget can be watched.
+    fn client(&mut self) {
+        let name: Name = Arc::from(*self.random.pick(&["mboxutil", "reconstruct"]));
+        let seconds = Duration::from_secs(1 + self.random.below(60));
+        let heartbeat = if self.random.chance(50) { Some(seconds) } else { None };
+        let what = match self.random.below(10) {
+            0..=2 => ClientSeen::Registered { name: name.clone(), heartbeat },
+            3 => ClientSeen::Alive,
+            4 => ClientSeen::Stressed,
+            5 => ClientSeen::Disconnected,
+            6 => ClientSeen::Goodbye,
+            _ => ClientSeen::Gone(*self.random.pick(&[Exit::Code(0), Exit::Code(1), Exit::Signal(9), Exit::Unknown])),
+        };
+        self.say(|| format!("client {name}: {what:?}"));
+        match what {
+            ClientSeen::Gone(exit) => drop(self.host.client_ends(&name, exit)),
+            ClientSeen::Goodbye => {
+                self.host.client_says(self.now.boot, &name, ClientSeen::Goodbye);
+                self.host.client_ends(&name, Exit::Code(0));
+            }
+            said => drop(self.host.client_says(self.now.boot, &name, said)),
         }
     }
 
@@ -402,6 +462,10 @@ impl Life {
 
     /// When faults end, everything is as wanted or says why not; then nothing is done any more ([10], [9]).
     fn quiet(&mut self) -> Result<(), String> {
+        for client in ["mboxutil", "reconstruct"] {
+            self.host.client_says(self.now.boot, &Arc::from(client), ClientSeen::Goodbye);
+            self.host.client_ends(client, Exit::Code(0));
+        }
         for name in TASKS {
             let well = Behaviour { dies: Some((Duration::from_secs(5), Exit::Code(0))), ..Behaviour::default() };
             self.host.behave(self.now.boot, &Task::key(name), well);
@@ -438,6 +502,13 @@ impl Life {
                 | Reason::WaitsForDependency(_) => true,
                 _ => false,
             };
+            let policy = &engine.desired().autorestart;
+            let is_active = policy.enabled && engine.desired().watched && !engine.desired().suspended;
+            let gave_up = matches!(reason, Reason::Down(mailward::plan::Down::GaveUp { .. }));
+            if gave_up && is_active && policy.on_give_up == OnGiveUp::Failover && engine.desired().service(ix).required
+            {
+                return Err(format!("{name} gave up and nothing was handed over"));
+            }
             if !explained {
                 return Err(format!("at the end {name} is not as wanted: {}", reason.sentence(engine.desired(), ix)));
             }

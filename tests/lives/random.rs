@@ -66,6 +66,7 @@ pub struct DraftService {
     pub note: u64,
     pub start_timeout: u64,
     pub stop_timeout: u64,
+    pub required: bool,
     pub probing: Probing,
 }
 
@@ -73,8 +74,9 @@ impl Draft {
     pub fn random(random: &mut Random) -> Self {
         let count = 2 + random.below(5) as usize;
         let services = (0..count).map(|at| DraftService::random(random, at)).collect();
-        let on_give_up = match random.below(3) {
-            0 => OnGiveUp::RetryAfter(Duration::from_secs(600 + random.below(600))),
+        let on_give_up = match random.below(5) {
+            4 => OnGiveUp::Failover,
+            0 | 1 => OnGiveUp::RetryAfter(Duration::from_secs(600 + random.below(600))),
             _ => OnGiveUp::Stay,
         };
         Self {
@@ -219,6 +221,7 @@ impl DraftService {
             note: 0,
             start_timeout: 5_000 + random.below(60_000),
             stop_timeout: 1_000 + random.below(30_000),
+            required: random.chance(80),
             probing: probing(random, at),
         }
     }
@@ -240,7 +243,7 @@ impl DraftService {
             has_reload: self.reload,
             launch_print,
             declaration: launch_print.and(&self.note.to_le_bytes()),
-            required: true,
+            required: self.required,
             probing: self.probing.clone(),
             launch: Arc::new(Launch::default()),
         }

@@ -12,6 +12,9 @@ pub struct Totals {
     pub kills: u64,
     pub turns: u64,
     pub task_runs: u64,
+    pub handovers: u64,
+    pub client_restarts: u64,
+    pub frozen: u64,
 }
 
 impl Totals {
@@ -24,6 +27,9 @@ impl Totals {
         self.kills += other.kills;
         self.turns += other.turns;
         self.task_runs += other.task_runs;
+        self.handovers += other.handovers;
+        self.client_restarts += other.client_restarts;
+        self.frozen += other.frozen;
     }
 
     pub fn is_eventful(&self) -> bool {
@@ -34,15 +40,30 @@ impl Totals {
             && self.hangs > 0
             && self.kills > 0
             && self.task_runs > 0
+            && self.handovers > 0
+            && self.client_restarts > 0
+            && self.frozen > 0
     }
 }
 
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { spawns, charged, gave_up, group_restarts, hangs, kills, turns, task_runs } = self;
+        let Self {
+            spawns,
+            charged,
+            gave_up,
+            group_restarts,
+            hangs,
+            kills,
+            turns,
+            task_runs,
+            handovers,
+            client_restarts,
+            frozen,
+        } = self;
         write!(
             f,
-            "{turns} turns, {spawns} starts, {charged} restarts charged, {gave_up} give-ups, {group_restarts} group restarts, {hangs} hangs, {task_runs} runs of tasks, {kills} kills of the agent"
+            "{turns} turns, {spawns} starts, {charged} restarts charged, {gave_up} give-ups, {group_restarts} group restarts, {client_restarts} of them for store clients, {hangs} hangs, {frozen} frozen clients, {handovers} hand-overs, {task_runs} runs of tasks, {kills} kills of the agent"
         )
     }
 }

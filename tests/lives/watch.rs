@@ -2,12 +2,16 @@
 //! records is read here.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use mailward::desired::{Desired, StartOrder};
-use mailward::engine::{Happened, Happening, Todo, Verb};
-use mailward::model::{Boot, Incarnation, Now};
-use mailward::plan::{Reason, Rung, Step};
+use mailward::engine::{Engine, Happened, Happening, Todo, Verb};
+use mailward::model::{Boot, Identity, Incarnation, Now};
+use mailward::plan::{ClientEvent, ClientSeen, Reason, Rung, Step};
 use mailward::sim::Host;
+
+/// All store clients share one entry.
+const CLIENTS: &str = "store clients";
 
 #[derive(Default)]
 pub struct Watch {
@@ -20,6 +24,12 @@ pub struct Watch {
     pub gave_up: u64,
     pub charged: u64,
     pub group_restarts: u64,
+    speaker: String,
+    pub handovers: u64,
+    pub client_restarts: u64,
+    pub frozen: u64,
+    /// When each client was last heard of, and how often it said it would be; none where nobody waits for it.
+    heard: BTreeMap<Identity, Option<(Boot, Duration)>>,
     pub hangs: u64,
 }
 
@@ -35,6 +45,10 @@ impl Watch {
             }
             Verb::Reset => {
                 self.restarts.remove(name);
+                // Whoever resets the store, whether it leads the group or only stands first in it, resets its clients.
+                if name == self.speaker {
+                    self.restarts.remove(CLIENTS);
+                }
             }
             Verb::Reload => {}
         }
@@ -46,7 +60,9 @@ impl Watch {
     /// A service that leaves the document takes its hold and its window along.
     pub fn documented(&mut self, desired: &Desired) {
         self.stopped.retain(|name| desired.find(name).is_some());
-        self.restarts.retain(|name, _| desired.find(name).is_some());
+        self.restarts.retain(|name, _| name == CLIENTS || desired.find(name).is_some());
+        let speaker = mailward::policy::reach::store_group(desired).map(|(_, speaker)| speaker);
+        self.speaker = speaker.map(|ix| desired.service(ix).name.to_string()).unwrap_or_default();
     }
 
     /// A reboot ends manual stops, windows and incarnations.
@@ -144,6 +160,48 @@ impl Watch {
         }
     }
 
+    /// What a client says, as the agent hears it.
+    pub fn hears(&mut self, now: Boot, event: &ClientEvent) {
+        match &event.what {
+            ClientSeen::Registered { heartbeat, .. } => {
+                self.heard.insert(event.client, heartbeat.map(|heartbeat| (now, heartbeat)));
+            }
+            ClientSeen::Alive | ClientSeen::Stressed => {
+                if let Some(Some((heard, _))) = self.heard.get_mut(&event.client) {
+                    *heard = now;
+                }
+            }
+            ClientSeen::Goodbye | ClientSeen::Gone(_) => drop(self.heard.remove(&event.client)),
+            ClientSeen::Disconnected => drop(self.heard.insert(event.client, None)),
+        }
+    }
+
+    /// R14: a client is killed only when it was silent for twice the time it had promised.
+    pub fn kills_client(&mut self, now: Boot, client: &Identity) -> Result<(), String> {
+        self.frozen += 1;
+        match self.heard.get(client) {
+            Some(Some((heard, heartbeat))) if now.since(*heard) >= *heartbeat * 2 => Ok(()),
+            other => Err(format!("client {} is killed although nothing says that it froze: {other:?}", client.pid)),
+        }
+    }
+
+    /// R23: an agent that ends by itself hands over: a required service gave up, and nothing that could be stopped is left.
+    pub fn handed_over(&mut self, engine: &Engine, host: &Host) -> Result<(), String> {
+        self.handovers += 1;
+        let desired = engine.desired();
+        let name = engine.history().handover.clone().ok_or("the agent ends, and nobody told it to")?;
+        if desired.find(&name).is_some_and(|ix| !desired.service(ix).required) {
+            return Err(format!("{name} is not required and triggered a hand-over"));
+        }
+        for ix in desired.indices() {
+            let service = &desired.service(ix).name;
+            if host.exists(service) && !engine.history().services[ix.at()].stop_failed {
+                return Err(format!("{service} is left behind by a hand-over"));
+            }
+        }
+        Ok(())
+    }
+
     /// 5, 6: charges and give-ups.
     pub fn news(&mut self, happening: &Happening, desired: &Desired) -> Result<(), String> {
         let policy = &desired.autorestart;
@@ -155,9 +213,18 @@ impl Watch {
                 self.hangs += 1;
                 Vec::new()
             }
-            (Happened::GroupRestarts { failed, .. }, _) => {
+            (Happened::GroupRestarts { failed, client, .. }, _) => {
                 self.group_restarts += 1;
-                failed.iter().map(ToString::to_string).collect()
+                self.client_restarts += u64::from(client.is_some());
+                let clients = client.iter().map(|_| CLIENTS.to_owned());
+                failed.iter().map(ToString::to_string).chain(clients).collect()
+            }
+            (Happened::ClientsGaveUp { .. }, _) => {
+                let inside = self.inside(CLIENTS, policy.window, now);
+                if inside < budget {
+                    return Err(format!("the clients gave up with {inside} of {budget} restarts in their window"));
+                }
+                Vec::new()
             }
             (Happened::GaveUp { .. }, Some(name)) => {
                 self.gave_up += 1;

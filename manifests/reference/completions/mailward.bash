@@ -23,6 +23,9 @@ _mailward() {
             mailward,demo)
                 cmd="mailward__subcmd__demo"
                 ;;
+            mailward,guard)
+                cmd="mailward__subcmd__guard"
+                ;;
             mailward,help)
                 cmd="mailward__subcmd__help"
                 ;;
@@ -88,6 +91,9 @@ _mailward() {
                 ;;
             mailward__subcmd__help,demo)
                 cmd="mailward__subcmd__help__subcmd__demo"
+                ;;
+            mailward__subcmd__help,guard)
+                cmd="mailward__subcmd__help__subcmd__guard"
                 ;;
             mailward__subcmd__help,help)
                 cmd="mailward__subcmd__help__subcmd__help"
@@ -171,7 +177,7 @@ _mailward() {
 
     case "${cmd}" in
         mailward)
-            opts="-h -V --socket --help --version run validate plan status start stop restart reload hold release reset why history task sched probe simulate schema completions man demo help"
+            opts="-h -V --socket --help --version run validate plan status start stop restart reload hold release reset why history guard task sched probe simulate schema completions man demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -228,8 +234,34 @@ _mailward() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mailward__subcmd__guard)
+            opts="-h --name --after --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --after)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mailward__subcmd__help)
-            opts="run validate plan status start stop restart reload hold release reset why history task sched probe simulate schema completions man demo help"
+            opts="run validate plan status start stop restart reload hold release reset why history guard task sched probe simulate schema completions man demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -257,6 +289,20 @@ _mailward() {
             return 0
             ;;
         mailward__subcmd__help__subcmd__demo)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mailward__subcmd__help__subcmd__guard)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

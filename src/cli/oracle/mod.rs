@@ -1,6 +1,7 @@
 //! `start-msg`, `stop-msg` and `refresh`: the words and the lines of Oracle Communications Messaging Server, so that
 //! old runbooks go on working. What Oracle does not document is one clear line on the standard error.
 
+mod ha;
 mod launch;
 mod refresh;
 mod start;
@@ -62,9 +63,11 @@ pub(crate) struct RefreshMsg {
 /// What the components mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Meant {
+    /// `ha`: the entry of a cluster manager's agent.
+    ha: bool,
     /// The agent itself is named.
     watcher: bool,
-    /// The services that are named; all when none is, and for `ha`, the entry of a cluster manager.
+    /// The services that are named; all when none is, and for `ha`.
     services: Services,
 }
 
@@ -79,10 +82,11 @@ enum Services {
 
 fn meant(components: &[String]) -> Meant {
     let watcher = components.iter().any(|name| name == "watcher");
-    let is_all = components.is_empty() || components.iter().any(|name| name == "ha");
+    let ha = components.iter().any(|name| name == "ha");
+    let is_all = components.is_empty() || ha;
     let others: Vec<String> = components.iter().filter(|name| *name != "watcher").cloned().collect();
     let services = if is_all { Services::All } else { Services::These(names::expand(&others)) };
-    Meant { watcher, services }
+    Meant { ha, watcher, services }
 }
 
 #[cfg(test)]
@@ -104,7 +108,8 @@ mod tests {
         ];
         for (said, watcher, services) in table {
             let words: Vec<String> = said.split_whitespace().map(str::to_owned).collect();
-            assert_eq!(meant(&words), Meant { watcher, services }, "{said:?}");
+            let ha = said == "ha";
+            assert_eq!(meant(&words), Meant { ha, watcher, services }, "{said:?}");
         }
     }
 }

@@ -26,7 +26,7 @@ pub(crate) async fn refresh(agent: &Agent, said: &RefreshMsg) -> Result<u8, Fail
         Services::These(names) if names.is_empty() => return Ok(0),
         Services::These(names) => Some(names),
     };
-    let answers = client.order(&OrderRequest { verb: Verb::Reload, services, force: false }).await?;
+    let answers = client.order(&OrderRequest { verb: Verb::Reload, services, force: false, by_manager: false }).await?;
     let known = names::known(&client).await;
     let (mut codes, mut goals) = (Vec::new(), Vec::new());
     for answer in &answers {

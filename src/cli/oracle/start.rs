@@ -1,7 +1,7 @@
 //! `start-msg`.
 
 use super::launch::launch;
-use super::{Services, StartMsg, meant};
+use super::{Services, StartMsg, ha, meant};
 use crate::agent::Told;
 use crate::cli::args::{Agent, Place};
 use crate::cli::failure::{Failure, OK, USAGE};
@@ -29,6 +29,9 @@ pub(crate) async fn start(agent: &Agent, said: &StartMsg) -> Result<u8, Failure>
                 Services::These(names) => Some(names.as_slice()),
             };
             check_names(&said.place, but.unwrap_or_default())?;
+            if !meant.ha {
+                ha::refuse_to_launch(&said.place)?;
+            }
             launched = true;
             let events = launch(&client, missing, said, but).await?;
             // What the agent has begun by itself before anybody could follow.
@@ -37,6 +40,12 @@ pub(crate) async fn start(agent: &Agent, said: &StartMsg) -> Result<u8, Failure>
         }
         Err(error) => return Err(error.into()),
     };
+    if !launched {
+        let reported = client.status().await?;
+        for instance in reported.status.instances.iter().filter(|instance| !instance.advice.is_empty()) {
+            say(&format!("start-msg: {}", instance.advice));
+        }
+    }
     let services = match meant.services {
         Services::All => None,
         Services::These(names) if names.is_empty() => {
@@ -48,7 +57,8 @@ pub(crate) async fn start(agent: &Agent, said: &StartMsg) -> Result<u8, Failure>
         Services::These(names) => Some(names),
     };
     let is_all = services.is_none();
-    let answers = client.order(&OrderRequest { verb: Verb::Start, services, force: false }).await?;
+    let answers =
+        client.order(&OrderRequest { verb: Verb::Start, services, force: false, by_manager: meant.ha }).await?;
     let known = names::known(&client).await;
     let mut codes = Vec::new();
     let mut goals = Vec::new();

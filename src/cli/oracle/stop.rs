@@ -7,7 +7,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::time::{Instant, sleep};
 
-use super::{Services, StopMsg, meant};
+use super::{Services, StopMsg, ha, meant};
 use crate::agent::Told;
 use crate::cli::args::Agent;
 use crate::cli::failure::{Failure, NOT_IN_TIME, OK};
@@ -27,6 +27,9 @@ const FAREWELL: Duration = Duration::from_secs(30);
 pub(crate) async fn stop(agent: &Agent, said: &StopMsg) -> Result<u8, Failure> {
     let client = folders::client(agent, &said.place)?;
     let meant = meant(&said.components);
+    if meant.ha {
+        return ha::stop(&client, said).await;
+    }
     print("Connecting to watcher ...\n")?;
     let before = client.status().await?;
     let mut code = OK;
@@ -43,7 +46,7 @@ pub(crate) async fn stop(agent: &Agent, said: &StopMsg) -> Result<u8, Failure> {
 
 async fn services(client: &Client, before: &Reported, names: Option<Vec<String>>, force: bool) -> Result<u8, Failure> {
     let mut events = client.events().await?;
-    let answers = client.order(&OrderRequest { verb: Verb::Stop, services: names, force }).await?;
+    let answers = client.order(&OrderRequest { verb: Verb::Stop, services: names, force, by_manager: false }).await?;
     let all = before.status.instances.iter().flat_map(|instance| &instance.services);
     let mut order: Vec<String> = all.map(|service| service.name.clone()).collect();
     let (mut codes, mut goals, mut absent) = (Vec::new(), Vec::new(), Vec::new());
@@ -63,16 +66,7 @@ async fn services(client: &Client, before: &Reported, names: Option<Vec<String>>
     let waited = wait(client, &mut events, &goals, None, &mut show).await;
     print(&show.lines.finish())?;
     let waited = waited?;
-    // Their locks are not released by the kernel: they live in files of the store ([R3]).
-    let in_store = |name: &String| find(before, name).is_some_and(|service| service.group.is_some());
-    let risky: Vec<String> = show.killed.into_iter().filter(in_store).collect();
-    if !risky.is_empty() {
-        say(&format!(
-            "stop-msg: stopped by KILL: {}; locks may be left in the message store, so if others hang, stop and start \
-             all services",
-            risky.join(", ")
-        ));
-    }
+    show.say_risks(before);
     for (name, fate) in &waited.fates {
         let (code, words) = outcome(fate, None);
         if let Some(words) = words {
@@ -110,7 +104,7 @@ async fn end(client: &Client, before: &Reported) -> Result<(), Failure> {
 }
 
 /// Whether the agent is gone: its process, or where that cannot be seen from here, its socket.
-async fn is_gone(client: &Client, process: Option<&OwnedFd>) -> bool {
+pub(super) async fn is_gone(client: &Client, process: Option<&OwnedFd>) -> bool {
     match process {
         // A pidfd is readable once its process has ended, reaped or not (pidfd_open(2)).
         Some(process) => poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&Timespec::default())) == Ok(1),
@@ -118,9 +112,24 @@ async fn is_gone(client: &Client, process: Option<&OwnedFd>) -> bool {
     }
 }
 
-struct Show {
-    lines: Stopping,
-    killed: Vec<String>,
+pub(super) struct Show {
+    pub(super) lines: Stopping,
+    pub(super) killed: Vec<String>,
+}
+
+impl Show {
+    /// Their locks are not released by the kernel: they live in files of the store ([R3]).
+    pub(super) fn say_risks(self, before: &Reported) {
+        let in_store = |name: &String| find(before, name).is_some_and(|service| service.group.is_some());
+        let risky: Vec<String> = self.killed.into_iter().filter(in_store).collect();
+        if !risky.is_empty() {
+            say(&format!(
+                "stop-msg: stopped by KILL: {}; locks may be left in the message store, so if others hang, stop and \
+                 start all services",
+                risky.join(", ")
+            ));
+        }
+    }
 }
 
 impl Audience for Show {

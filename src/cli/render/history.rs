@@ -3,7 +3,7 @@
 use super::table::Table;
 use super::{Style, Tone};
 use crate::agent::Told;
-use crate::engine::{Happened, TaskDid};
+use crate::engine::{ClientNews, Happened, TaskDid};
 use crate::model::{Diagnosis, Exit};
 
 /// A line a happening, oldest first.
@@ -29,8 +29,15 @@ fn tone(event: &Happened) -> Tone {
         | Happened::Hangs { .. }
         | Happened::LeftHanging { .. }
         | Happened::GaveUp { .. }
-        | Happened::OnlyReported
+        | Happened::OnlyReported { .. }
+        | Happened::ClientsGaveUp { .. }
+        | Happened::HandsOver
         | Happened::StopFailed => Tone::Bad,
+        Happened::Client { news, .. } => match news {
+            ClientNews::Died { .. } | ClientNews::Froze { .. } | ClientNews::OnlyReported { .. } => Tone::Bad,
+            ClientNews::LostItsLine | ClientNews::Stressed | ClientNews::EndedUnheard { .. } => Tone::Warning,
+            ClientNews::Registered | ClientNews::SaidGoodbye => Tone::Usual,
+        },
         Happened::Probed { .. }
         | Happened::Stressed
         | Happened::RestartsAlone { .. }

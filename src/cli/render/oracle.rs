@@ -91,7 +91,10 @@ impl Starting {
             | Happened::RestartsAlone { .. }
             | Happened::GroupRestarts { .. }
             | Happened::GaveUp { .. }
-            | Happened::OnlyReported
+            | Happened::OnlyReported { .. }
+            | Happened::Client { .. }
+            | Happened::ClientsGaveUp { .. }
+            | Happened::HandsOver
             | Happened::Forgiven
             | Happened::Retried
             | Happened::ToRestart { .. }
@@ -246,7 +249,10 @@ impl Stopping {
             | Happened::RestartsAlone { .. }
             | Happened::GroupRestarts { .. }
             | Happened::GaveUp { .. }
-            | Happened::OnlyReported
+            | Happened::OnlyReported { .. }
+            | Happened::Client { .. }
+            | Happened::ClientsGaveUp { .. }
+            | Happened::HandsOver
             | Happened::Forgiven
             | Happened::Retried
             | Happened::ToRestart { .. }

@@ -59,6 +59,14 @@ pub(crate) fn heading(reported: &Reported, instance: &Instance, style: Style) ->
             let _ = writeln!(text, "{word}: {}", printable(&condition.message));
         }
     }
+    if !instance.advice.is_empty() {
+        let _ = writeln!(text, "{}: {}", style.paint(Tone::Warning, "Advice"), printable(&instance.advice));
+    }
+    if !instance.clients.is_empty() {
+        let clients: Vec<String> =
+            instance.clients.iter().map(|client| format!("{} (pid {})", client.name, client.pid)).collect();
+        let _ = writeln!(text, "store clients: {}", printable(&clients.join(", ")));
+    }
     let _ = write!(
         text,
         "agent {} (pid {}), document {}\n\n",

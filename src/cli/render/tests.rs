@@ -73,7 +73,7 @@ fn reported() -> Reported {
         agent_version: "0.1.0".into(),
         observed_generation: 3,
         services,
-        tasks: Vec::new(),
+        ..Instance::default()
     };
     let conditions = vec![
         condition("Ready", Truth::False, "ServicesNotReady", "not ready: imap, http"),

@@ -77,7 +77,10 @@ pub fn dovecot_and_postfix(root: &Path, ports: PairPorts) -> Result<DocumentText
         profile: "DovecotPostfix",
         server_root: root.to_owned(),
         data_root: folder.path("data"),
-        fields: vec![("watcher", format!("{{enabled: true, port: {}}}", ports.watcher))],
+        fields: vec![
+            ("watcher", format!("{{enabled: true, port: {}}}", ports.watcher)),
+            ("highAvailability", "{mode: None}".to_owned()),
+        ],
         services,
     })
 }

@@ -4,11 +4,7 @@ use crate::document::diagnostic::{Fault, Severity};
 use crate::document::tree::{Kind, Node};
 
 /// Where they are, and what does not happen yet. A path stands for everything below it.
-pub(in crate::document) const LATER: &[(&str, &str)] = &[
-    ("spec.watcher.port", "store clients cannot register yet"),
-    ("spec.highAvailability.manager", "the manager's own commands are not printed yet"),
-    ("spec.workload", "only the operator reads it"),
-];
+pub(in crate::document) const LATER: &[(&str, &str)] = &[("spec.workload", "only the operator reads it")];
 
 /// One note for each such field that is written, at its first place.
 pub(in crate::document) fn notes(root: &Node) -> Vec<Fault> {

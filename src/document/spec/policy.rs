@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Interval, Label, Listener, Output, ServiceName, Size};
+pub use crate::policy::cluster::ManagerType;
 
 /// What happens after a failure.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -155,17 +156,4 @@ pub struct Manager {
     /// This host, as the manager names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<Label>,
-}
-
-/// The cluster managers that are known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum ManagerType {
-    /// Oracle Solaris Cluster.
-    SolarisCluster,
-    /// Veritas Cluster Server.
-    VeritasCluster,
-    /// Oracle Clusterware.
-    OracleClusterware,
-    /// Pacemaker.
-    Pacemaker,
 }

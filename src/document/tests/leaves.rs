@@ -43,6 +43,15 @@ fn base() -> Value {
     })
 }
 
+/// The document that a leaf is changed in: a manager is read only where one owns the host.
+fn base_for(leaf: &str) -> Value {
+    let mut document = base();
+    if leaf.starts_with("spec.highAvailability.manager.") {
+        document["spec"]["highAvailability"] = json!({"mode": "Manager", "manager": {"type": "VeritasCluster"}});
+    }
+    document
+}
+
 /// For a leaf: where in the base document, and another value.
 fn change(leaf: &str) -> Option<Value> {
     Some(match leaf {
@@ -61,7 +70,13 @@ fn change(leaf: &str) -> Option<Value> {
         "spec.autorestart.onGiveUp" => json!("Stay"),
         "spec.logs.rotateSize" => json!("1Mi"),
         "spec.logs.output" | "spec.services[].output" => json!("Journal"),
+        "spec.watcher.port" => json!(4),
         "spec.highAvailability.mode" => json!("Manager"),
+        "spec.highAvailability.manager.type" => json!("Pacemaker"),
+        "spec.highAvailability.manager.version"
+        | "spec.highAvailability.manager.resource"
+        | "spec.highAvailability.manager.group"
+        | "spec.highAvailability.manager.system" => json!("4.1"),
         "spec.services[].name" => json!("renamed"),
         "spec.services[].command"
         | "spec.services[].readiness.command"
@@ -144,7 +159,7 @@ fn change(leaf: &str) -> Option<Value> {
 
 /// The base document with a leaf changed; list items are the last ones.
 fn changed(leaf: &str, value: Value) -> MessagingServer {
-    let mut document = base();
+    let mut document = base_for(leaf);
     if leaf.ends_with("reload.signal") {
         document["spec"]["services"][1]["reload"] = json!({});
     }
@@ -165,8 +180,6 @@ fn changed(leaf: &str, value: Value) -> MessagingServer {
 
 #[test]
 fn every_leaf_of_the_schema_changes_something_or_says_that_it_will_later() {
-    let document = Document { server: serde_json::from_value(base()).unwrap() };
-    let (desired, kept) = (resolve(&document, 1), settings(&document));
     let mut found = Vec::new();
     leaves(&schema(), "", &mut found);
     let mut seen = (0, 0);
@@ -183,6 +196,8 @@ fn every_leaf_of_the_schema_changes_something_or_says_that_it_will_later() {
             continue;
         };
         assert!(!is_later && !is_ignored, "{leaf} is said to have no effect");
+        let document = Document { server: serde_json::from_value(base_for(&leaf)).unwrap() };
+        let (desired, kept) = (resolve(&document, 1), settings(&document));
         let document = Document { server: changed(&leaf, value) };
         let differs = resolve(&document, 1) != desired || settings(&document) != kept;
         assert!(differs, "{leaf} changes nothing");
@@ -197,5 +212,5 @@ fn every_leaf_of_the_schema_changes_something_or_says_that_it_will_later() {
         }
         seen.0 += 1;
     }
-    assert!(seen.0 > 80 && seen.1 > 10, "the walk saw the schema: {seen:?}");
+    assert!(seen.0 > 80 && seen.1 > 5, "the walk saw the schema: {seen:?}");
 }

@@ -1,13 +1,16 @@
 //! The only unsafe code of Mailward: what the kernel offers and no safe wrapper has.
 //!
 //! A child that shares the agent's memory until it executes a program, the handler that turns `SIGCHLD` into a readable
-//! descriptor, the exit status of a process that is not our child, datagrams with their sender, and the keeper that
+//! descriptor, the exit status of a process that is not our child, signals
+//! with who sent them, datagrams with their sender, and the keeper that
 //! outlives the agent. Called by this room alone.
 #![allow(unsafe_code)]
 
 mod child;
+mod relay;
 
 pub(super) use child::{Stack, block_signals, spawn};
+pub(super) use relay::relay_signals;
 
 use std::ffi::{c_int, c_long};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};

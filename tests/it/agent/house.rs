@@ -28,6 +28,8 @@ wait $!
 pub(crate) struct House {
     folder: tempfile::TempDir,
     agent: Option<Child>,
+    /// Where its store clients register.
+    pub(crate) port: u16,
     /// The runtime folder is mounted for the agent only.
     pub(crate) socket_below_root_of_agent: bool,
     /// Set for the agent.
@@ -58,7 +60,8 @@ impl House {
         let folder = tempfile::Builder::new().prefix("mw").tempdir_in("/tmp").unwrap();
         // Services of other users must reach their scripts.
         fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        let house = Self { folder, agent: None, socket_below_root_of_agent: false, environment: Vec::new() };
+        let port = free_port();
+        let house = Self { folder, agent: None, port, socket_below_root_of_agent: false, environment: Vec::new() };
         for name in ["conf", "data"] {
             fs::create_dir(house.path(name)).unwrap();
         }
@@ -82,8 +85,13 @@ impl House {
         let dir = self.folder.path().to_str().unwrap();
         let profile = if spec.contains("profile:") { "" } else { "  profile: Custom\n" };
         let spec = spec.replace("{dir}", dir);
+        // Houses stand side by side, and the port of the watcher is one for all.
+        let watcher =
+            if spec.contains("watcher:") { String::new() } else { format!("  watcher: {{port: {}}}\n", self.port) };
+        // A cluster manager that happens to run on this machine is none of a test's business.
+        let alone = if spec.contains("highAvailability") { "" } else { "  highAvailability: {mode: None}\n" };
         format!(
-            "apiVersion: mailward.dev/v1alpha1\nkind: MessagingServer\nmetadata: {{name: mail}}\nspec:\n{profile}  \
+            "apiVersion: mailward.dev/v1alpha1\nkind: MessagingServer\nmetadata: {{name: mail}}\nspec:\n{profile}{alone}{watcher}  \
              dataRoot: {dir}/data\n{spec}"
         )
     }

@@ -1,6 +1,9 @@
 //! The agent as people meet it: the real binary, real services, and nothing of the library in between.
 
 mod actor;
+mod clients;
+mod cluster;
+mod guard;
 pub(crate) mod house;
 
 mod command_line;

@@ -3,7 +3,7 @@
 use super::unseen;
 use super::watch::{Pids, Watch, is_settled, kill, lives, order, pids, place, quote, refuses, services};
 use crate::cli::demo::stage::{Stage, is_alone};
-use crate::cli::failure::{Failure, OK};
+use crate::cli::failure::{Failure, OK, SYSTEM};
 use crate::cli::render;
 use crate::cli::terminal::{print, style};
 use crate::cli::waiting::find;
@@ -28,11 +28,13 @@ pub(super) async fn play(stage: &mut Stage) -> Result<(), Failure> {
     start_by_hand(stage, &mut watch).await?;
     title(5, "a task runs and sched is killed (kill -9): sched is restarted alone, the task ends once")?;
     task(stage, &mut watch).await?;
-    title(6, "an edit of the document: ens is added, pop is disabled")?;
+    title(6, "a store client is killed: the message store's services restart, the client does not")?;
+    kill_client(stage, &mut watch).await?;
+    title(7, "an edit of the document: ens is added, pop is disabled")?;
     edit(stage, &mut watch).await?;
-    title(7, "a broken edit: the last good document stays in force")?;
+    title(8, "a broken edit: the last good document stays in force")?;
     broken_edit(stage, &mut watch).await?;
-    title(8, "stop-msg stops everything in reverse order, then the agent ends")?;
+    title(9, "stop-msg stops everything in reverse order, then the agent ends")?;
     stop(stage, watch).await
 }
 
@@ -156,6 +158,47 @@ async fn start_by_hand(stage: &Stage, watch: &mut Watch) -> Result<(), Failure> 
     claim(but(&now, &["imap".to_owned()]) == before, "imap runs, all others run on, their pids are the same", &now)?;
     watch.read("sent while imap was down").await?;
     seen("the message that was sent meanwhile is read by IMAP")
+}
+
+async fn kill_client(stage: &Stage, watch: &mut Watch) -> Result<(), Failure> {
+    let before = watch.mark().await?;
+    let group = find(&watch.status().await?, "store").and_then(|store| store.group.clone());
+    print("   mailward guard --name mboxutil -- sleep 1000000\n")?;
+    let program = std::env::current_exe().map_err(|error| Failure::of(SYSTEM, &error))?;
+    let mut guard = std::process::Command::new(program)
+        .args(["guard", "--name", "mboxutil", "--", "sleep", "1000000"])
+        .env("MAILWARD_SOCKET", stage.client().socket())
+        .spawn()
+        .map_err(|error| Failure::of(SYSTEM, &error))?;
+    let client = |reported: &Reported| {
+        let clients = reported.status.instances.iter().flat_map(|instance| &instance.clients);
+        clients.map(|client| client.pid).next()
+    };
+    let registered = watch.until("a registered store client", |reported| client(reported).is_some()).await;
+    let pid = registered.as_ref().ok().and_then(client);
+    if let Some(pid) = pid {
+        print(&format!("   kill -9 {pid}\n"))?;
+        kill(pid)?;
+    } else {
+        // It must not outlive the tour.
+        let _ = guard.kill();
+    }
+    let ended = guard.wait().map_err(|error| Failure::of(SYSTEM, &error))?;
+    let reported = registered?;
+    let members = names(&reported, |service| service.enabled && service.group == group && group.is_some());
+    let renewed = |reported: &Reported| {
+        let now = pids(reported);
+        is_settled(reported)
+            && members.iter().all(|name| now.get(name).is_some_and(|pid| before.get(name) != Some(pid)))
+    };
+    let reported = watch.until("new processes of all services of the store", renewed).await?;
+    watch.show_log()?;
+    let now = pids(&reported);
+    seen(&format!("new processes: {}", members.join(" ")))?;
+    claim(but(&now, &members) == but(&before, &members), "all others run on, their pids are the same", &now)?;
+    claim(client(&reported).is_none(), "the client is not started again", client(&reported))?;
+    claim(ended.code() == Some(137), "mailward guard ends as its command did: with 137", ended)?;
+    mail(watch, "sent after the client's crash").await
 }
 
 async fn task(stage: &Stage, watch: &mut Watch) -> Result<(), Failure> {
