@@ -163,7 +163,7 @@ impl Agent {
         let over: Vec<Waiting> = over;
         for Waiting { names, reply } in over {
             // Whoever asked may have gone.
-            let _ = reply.send(self.report_of(&names));
+            let _ = reply.send(self.report_of(now, &names));
         }
     }
 
@@ -236,9 +236,9 @@ impl Agent {
         told.collect()
     }
 
-    fn report_of(&self, names: &[Name]) -> ProbeReport {
+    fn report_of(&self, now: Now, names: &[Name]) -> ProbeReport {
         let desired = self.engine.desired();
-        let mut services: Vec<ServiceProbe> = names.iter().map(|name| self.report_of_one(name)).collect();
+        let mut services: Vec<ServiceProbe> = names.iter().map(|name| self.report_of_one(now, name)).collect();
         let needed = |name: &Name| {
             let needs = |service: &Name| {
                 self.engine.find(service).is_some_and(|ix| desired.service(ix).probing.needs.contains(name))
@@ -247,7 +247,7 @@ impl Agent {
         };
         for external in desired.externals.iter().filter(|external| needed(&external.name)) {
             let asked = self.rounds.latest.get(&external.name);
-            let listeners = rows(asked.into_iter().flatten(), &external.listeners);
+            let listeners = rows(asked.into_iter().flatten(), &external.listeners, now.wall);
             let is_down = asked.into_iter().flatten().any(|asked| asked.answer.heard.is_sign_of_hang());
             services.push(ServiceProbe {
                 service: external.name.to_string(),
@@ -261,7 +261,7 @@ impl Agent {
         ProbeReport { services }
     }
 
-    fn report_of_one(&self, name: &Name) -> ServiceProbe {
+    fn report_of_one(&self, now: Now, name: &Name) -> ServiceProbe {
         let unknown = || ServiceProbe { service: name.to_string(), ..ServiceProbe::default() };
         let Some(ix) = self.engine.find(name) else { return unknown() };
         let (service, facts) = (self.engine.desired().service(ix), &self.engine.observed().services[ix.at()]);
@@ -283,7 +283,7 @@ impl Agent {
             health: Some(health),
             hangs: facts.hang().is_some(),
             finding: if health == Health::Answers { String::new() } else { diagnosis.to_string() },
-            listeners: rows(asked, &service.launch.listeners),
+            listeners: rows(asked, &service.launch.listeners, now.wall),
             ..unknown()
         }
     }
@@ -316,13 +316,27 @@ impl Sample {
     }
 }
 
-fn rows<'a>(asked: impl Iterator<Item = &'a Asked>, listeners: &[crate::desired::Listener]) -> Vec<ListenerProbe> {
+fn rows<'a>(
+    asked: impl Iterator<Item = &'a Asked>,
+    listeners: &[crate::desired::Listener],
+    now: Wall,
+) -> Vec<ListenerProbe> {
     let row = |asked: &Asked| ListenerProbe {
         listener: listeners.get(usize::from(asked.answer.listener)).map(ToString::to_string).unwrap_or_default(),
         took_ms: u64::try_from(asked.answer.took.as_millis()).unwrap_or(u64::MAX),
         verdict: asked.answer.heard.word().to_owned(),
-        words: asked.answer.heard.words().map(ToString::to_string).unwrap_or_default(),
-        certificate_days: None,
+        words: words(asked),
+        certificate_days: asked.certificate.as_ref().map(|certificate| certificate.days_left(now)),
     };
     asked.map(row).collect()
+}
+
+/// What is said beside the verdict: the peer's words, else that the certificate ends soon.
+fn words(asked: &Asked) -> String {
+    let soon = asked.certificate.as_ref().is_some_and(|certificate| certificate.ends_soon);
+    match asked.answer.heard.words() {
+        Some(words) => words.to_string(),
+        None if soon => "its certificate ends soon".to_owned(),
+        None => String::new(),
+    }
 }

@@ -381,6 +381,7 @@ async fn every_route_is_described_and_every_described_one_exists() {
             Route::PlanDocument => "good",
             Route::RunTask => "{}",
             Route::TaskMissed => r#"{"first":"2026-11-23T10:05:00Z","last":"2026-11-23T10:15:00Z","count":2}"#,
+            Route::Probe => "{}",
             _ => "",
         };
         let length = body.len();

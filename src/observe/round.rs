@@ -130,7 +130,7 @@ async fn of_service(
 async fn of_listeners(listeners: &[Listener], limit: Duration, gate: &Arc<Semaphore>) -> Vec<Asked> {
     let mut asking = JoinSet::new();
     for (number, listener) in (0_u16..).zip(listeners) {
-        let question = Question::greeting(number, listener, limit);
+        let question = Question::whole(number, listener, limit);
         let gate = Arc::clone(gate);
         asking.spawn(async move {
             let _turn = gate.acquire_owned().await;
