@@ -5,7 +5,7 @@ CARGO ?= cargo
 FMT := $(CARGO) fmt --all -- --config-path .ci/rustfmt.toml
 export PATH := $(CURDIR)/.cache/tools/bin:$(PATH)
 
-.PHONY: help setup fmt lint test test-pure deny generate check-generated bench mutants fuzz advisories ci
+.PHONY: help setup fmt lint test test-pure deny generate check-generated bench mutants fuzz transcripts advisories ci
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ mutants: ## changes planner and policy in every way cargo-mutants knows; each su
 
 fuzz: ## fuzzes every parser for a bounded time
 	.ci/fuzz
+
+transcripts: ## records anew what Debian's mail servers answer to the words of a probe (root)
+	.ci/transcripts
 
 advisories: ## known vulnerabilities (needs a network)
 	.ci/setup deny

@@ -12,16 +12,18 @@ use mailward::model::{Fingerprint, Life};
 use mailward::policy::cron::{Crontab, DayRule};
 use mailward::protocol::sd_notify::{Word, read as read_notify};
 use mailward::protocol::watcher::{Dialogue as Client, Heard, LINE, Word as Said};
-use mailward::protocol::{Dialogue, Input, Output, Script, TOTAL_LIMIT, Verdict};
+use mailward::protocol::{Credentials, Dialogue, Input, Output, Script, TOTAL_LIMIT, Verdict, certificate};
 use mailward::sim::Scenario;
 
 /// A parser with its name, which is the target's and the corpus's folder's.
 pub type Parser = (&'static str, fn(&[u8]));
 
 /// Every parser of something that a stranger may write.
-pub const PARSERS: [Parser; 8] = [
+pub const PARSERS: [Parser; 10] = [
+    ("certificate", certificate),
     ("control", control),
     ("cron", cron),
+    ("dialogue", dialogue),
     ("document", document),
     ("journal", journal),
     ("protocol", protocol),
@@ -57,19 +59,21 @@ pub fn document(bytes: &[u8]) {
     }
 }
 
+/// What a peer may speak; a byte says which.
+const SPOKEN: [Protocol; 8] = [
+    Protocol::Imap,
+    Protocol::Pop3,
+    Protocol::Smtp,
+    Protocol::Submission,
+    Protocol::Lmtp,
+    Protocol::Http,
+    Protocol::ManageSieve,
+    Protocol::Tcp,
+];
+
 /// A peer: one verdict at most, bounded words, and the same whichever way the bytes are cut into packets. The first
 /// byte says which protocol, the second how it is cut.
 pub fn protocol(bytes: &[u8]) {
-    const SPOKEN: [Protocol; 8] = [
-        Protocol::Imap,
-        Protocol::Pop3,
-        Protocol::Smtp,
-        Protocol::Submission,
-        Protocol::Lmtp,
-        Protocol::Http,
-        Protocol::ManageSieve,
-        Protocol::Tcp,
-    ];
     let [which, cut, said @ ..] = bytes else { return };
     let spoken = SPOKEN[usize::from(*which) % SPOKEN.len()];
     let whole = converse(spoken, std::iter::once(said));
@@ -96,6 +100,71 @@ fn converse<'a>(spoken: Protocol, said: impl Iterator<Item = &'a [u8]>) -> (Vec<
     }
     assert!(dialogue.is_over());
     (sent, verdict)
+}
+
+/// A peer that is asked everything, TLS and a login included: as before, and no secret in what is said of it. The third
+/// byte says what is asked; 0xff stands where TLS begins.
+pub fn dialogue(bytes: &[u8]) {
+    const PASSWORD: &str = "hunter2";
+    let [which, cut, asked, said @ ..] = bytes else { return };
+    let has = |bit: u8| asked & bit != 0;
+    let script = Script {
+        start_tls: has(1),
+        whole: !has(2),
+        login: has(4).then(|| Credentials::new("probe", PASSWORD).expect("sound")),
+        recipient: has(8).then(|| "postmaster@example.org".to_owned()),
+        path: has(16).then(|| "/healthz".to_owned()),
+        ..Script::greeting(SPOKEN[usize::from(*which) % SPOKEN.len()], "127.0.0.1:8080")
+    };
+    let parts: Vec<&[u8]> = said.split(|byte| *byte == 0xff).collect();
+    let whole = hold(&script, &parts, usize::MAX);
+    assert_eq!(whole, hold(&script, &parts, usize::from(*cut).max(1)));
+    let (sent, verdict) = whole;
+    assert!(sent.len() <= TOTAL_LIMIT);
+    match verdict.expect("a peer that closes is judged") {
+        Verdict::Alive => {}
+        Verdict::Refused(words) | Verdict::Violation(words) | Verdict::Closed(words) => {
+            assert!(words.len() < 2 * 1024 && words.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{words:?}");
+            assert!(!has(4) || !words.contains(PASSWORD), "{words:?}");
+        }
+    }
+}
+
+fn hold(script: &Script, parts: &[&[u8]], cut: usize) -> (Vec<u8>, Option<Verdict>) {
+    let mut dialogue = Dialogue::new(script.clone());
+    let (mut sent, mut verdict, mut securing) = (Vec::new(), None, false);
+    let mut take = |dialogue: &mut Dialogue, input: Input<'_>, securing: &mut bool| {
+        let Output { send, start_tls, verdict: new } = dialogue.advance(input);
+        sent.extend(send);
+        assert!(verdict.is_none() || new.is_none(), "{verdict:?}, then {new:?}");
+        *securing = start_tls || (*securing && new.is_none() && input != Input::Secured);
+        verdict = verdict.take().or(new);
+    };
+    take(&mut dialogue, Input::Connected, &mut securing);
+    for (at, part) in parts.iter().enumerate() {
+        if at > 0 && securing {
+            take(&mut dialogue, Input::Secured, &mut securing);
+        }
+        for chunk in part.chunks(cut) {
+            take(&mut dialogue, Input::Bytes(chunk), &mut securing);
+        }
+    }
+    take(&mut dialogue, Input::Closed, &mut securing);
+    assert!(dialogue.is_over());
+    (sent, verdict)
+}
+
+/// A certificate: read or refused, in words that cannot steer a terminal.
+pub fn certificate(bytes: &[u8]) {
+    let read = certificate::read(bytes);
+    assert_eq!(read, certificate::read(bytes));
+    let words = match read {
+        Ok(said) => [vec![said.subject, said.issuer], said.names].concat(),
+        Err(error) => vec![error.to_string()],
+    };
+    for word in words {
+        assert!(word.len() < 2 * 1024 && word.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{word:?}");
+    }
 }
 
 /// A scenario: read or refused with the line.
