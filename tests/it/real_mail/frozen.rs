@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mailward::demo::Listen;
-use mailward::desired::{Listener, Protocol, Tls};
+use mailward::desired::{Listener, Probe, Protocol, Tls};
 use mailward::model::Heard;
 use mailward::observe::ask::{Question, ask};
 use rustix::process::Signal;
@@ -45,7 +45,7 @@ fn listeners(server: &Server, service: &str) -> Vec<Listener> {
             "Http" => Protocol::Http,
             other => panic!("{other}"),
         };
-        Listener { address: None, port, socket, protocol, tls: Tls::None, probe: Default::default() }
+        Listener { address: None, port, socket, protocol, tls: Tls::None, probe: Probe::default() }
     };
     let listeners: Vec<Listener> = declared.listeners.iter().map(listener).collect();
     assert!(!listeners.is_empty());
