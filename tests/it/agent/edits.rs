@@ -151,7 +151,7 @@ fn r18_an_agent_with_no_good_document_at_all_ends_with_78_and_every_error() {
     house.declare("  profile: Nobodys\n  servcies: []\n");
     let (code, words) = house.refuses_to_start();
     assert_eq!(code, 78);
-    assert!(words.contains(":6:12") && words.contains("`services`, perhaps") && words.contains("servcies"), "{words}");
+    assert!(words.contains(":8:12") && words.contains("`services`, perhaps") && words.contains("servcies"), "{words}");
     fs::remove_file(house.path("conf/mailward.yaml")).unwrap();
     let (code, words) = house.refuses_to_start();
     assert_eq!(code, 78);

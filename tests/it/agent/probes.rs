@@ -109,7 +109,7 @@ fn r08_a_listener_that_refuses_while_its_process_lives_is_a_hang() {
 
 #[test]
 fn r08_a_missed_watchdog_is_a_hang_and_the_service_is_restarted() {
-    let command = format!("command: [{}, stand-in, sched, --data, '{{dir}}']", program().display());
+    let command = format!("command: [{}, stand-in, ens, --data, '{{dir}}']", program().display());
     let fields = format!("{command}, readiness: {{type: Notify}}, watchdog: 1s");
     let policy = "  autorestart: {maxRestarts: 1}\n  probes: {pressureThreshold: 100}\n";
     let house = House::started(&format!("{policy}{}", services(&[("sched", &fields)])));

@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use mailward::demo::client::{Imap, imap_find, send_message};
 use mailward::demo::debian::{PairPorts, dovecot_and_postfix, missing, oracle_of_debian_parts};
-use mailward::demo::{Address, DOMAIN, DocumentText, OraclePorts, PASSWORD, USER};
+use mailward::demo::{Address, DOMAIN, DocumentText, OraclePorts, PASSWORD, ServiceText, USER};
 
 use super::talk::{TRY, Talk};
 use crate::agent::house::{House, Status};
@@ -40,6 +40,8 @@ pub(super) fn pair() -> Server {
     let web = document.service("nginx").unwrap();
     "web".clone_into(&mut web.name);
     web.set("dependsOn", "[dovecot]");
+    // No subject of these tests.
+    document.services.push(ServiceText::new("sched", [""; 0]).field("enabled", "false"));
     document.fields.push(("autorestart", "{maxRestarts: 9}".to_owned()));
     let PairPorts { imap, pop, smtp, http, .. } = ports;
     Server { house, document, smtp, imap, pop, http }.written()
@@ -55,7 +57,7 @@ pub(super) fn oracle() -> Server {
     let OraclePorts { imap, pop, smtp, http, .. } = ports;
     let mut server = Server { house, document, smtp, imap, pop, http };
     // Its place is kept by a stand-in, which proves nothing here.
-    let sched = mailward::demo::ServiceText::new("sched", [""; 0]).field("enabled", "false");
+    let sched = ServiceText::new("sched", [""; 0]).field("enabled", "false");
     server.document.services.push(sched);
     server.written()
 }
