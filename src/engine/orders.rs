@@ -260,7 +260,9 @@ impl Engine {
             let failed = given_up || (marks.failure.is_some() && !self.desired.autorestart.enabled);
             // What hangs was ready once, and those who need it go by that ([R8]).
             let down = failed && !self.board.is_ready(on);
-            if needed.held || marks.hold.is_some() || down {
+            // A hold of the document is an automatic stop: suspended, it does not take away what runs ([R30]).
+            let held = marks.hold.is_some() || needed.held && !(self.desired.suspended && self.board.is_ready(on));
+            if held || down {
                 let why = if down { "is down" } else { "is held" };
                 return Some(Refusal::Waits { service, on: needed.name.clone(), why });
             }
