@@ -36,7 +36,7 @@ impl Agent {
             // What the round says is dealt with as it comes in; nobody waits for a report of it.
             let (reply, _) = tokio::sync::oneshot::channel();
             self.want_round(Vec::new(), reply);
-            self.engine.task_probed(now, name, asked, Ok(()));
+            self.engine.task_probed(now, name, asked);
         }
         Ok(taken)
     }

@@ -113,21 +113,16 @@ impl Engine {
         Ok(Taken::Begins)
     }
 
-    /// A round of probes that a task asked for was begun, or why not.
-    pub fn task_probed(&mut self, now: Now, name: &str, asked: Asked, began: Result<(), String>) {
+    /// A round of probes that a task asked for was begun.
+    pub fn task_probed(&mut self, now: Now, name: &str, asked: Asked) {
         let Some(at) = self.tasks.find(name) else { return };
         let due = match asked {
             Asked::ByClock(due) => Some(due),
             Asked::ByPerson => None,
         };
-        match began {
-            Ok(()) => {
-                let last = Ran { due, began: now.wall, ended: now.wall, outcome: Outcome::Probed };
-                self.tasks.touch(at).marks.last = Some(last);
-                self.tell_task(now, at, TaskDid::Probed);
-            }
-            Err(why) => self.skip_task(now, at, due, why),
-        }
+        let last = Ran { due, began: now.wall, ended: now.wall, outcome: Outcome::Probed };
+        self.tasks.touch(at).marks.last = Some(last);
+        self.tell_task(now, at, TaskDid::Probed);
     }
 
     /// The scheduler found that runs were due while nobody followed the schedule: told once, never made up.

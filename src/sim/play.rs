@@ -356,7 +356,7 @@ impl Stage<'_> {
         let asked = if by_person { Asked::ByPerson } else { Asked::ByClock(wall.minute()) };
         match engine.run_task(self.now, name, asked) {
             Ok(Taken::AlreadySo) => self.line(&format!("task {name}"), "that minute was answered before"),
-            Ok(Taken::Probes) => engine.task_probed(self.now, name, asked, Ok(())),
+            Ok(Taken::Probes) => engine.task_probed(self.now, name, asked),
             Err(refusal) if by_person => {
                 self.line("person", &format!("{refusal} (exit {})", refusal.why.exit_code()));
             }

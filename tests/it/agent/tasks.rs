@@ -216,10 +216,10 @@ fn r16_a_change_of_the_document_reaches_the_scheduler_without_a_restart() {
 #[test]
 fn r16_a_scheduler_waits_for_an_agent_that_is_away_and_ends_when_it_is_told() {
     let house = House::new(&document(&[("report", "command: [/bin/true]")]));
-    let mut sched = house.command(&["sched"]).stderr(std::process::Stdio::null()).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(50));
-    assert!(sched.try_wait().unwrap().is_none());
+    let said = std::fs::File::create(house.path("said")).unwrap();
+    let mut sched = house.command(&["sched"]).stderr(said).spawn().unwrap();
+    eventually("it says that it waits", || house.read("said").contains("it is asked again every second").then_some(()));
     signal_to(i32::try_from(sched.id()).unwrap(), Signal::TERM);
     let status = eventually("its end", || sched.try_wait().unwrap());
-    assert!(status.success() || status.code().is_none(), "{status}: told before it listened, or after");
+    assert_eq!(status.code(), Some(0));
 }
