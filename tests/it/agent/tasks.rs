@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use mailward::clock;
 use mailward::desired::{DayRule, Timing};
