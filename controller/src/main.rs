@@ -1,0 +1,3 @@
+//! The operator of `MessagingServer` resources.
+
+fn main() {}
