@@ -125,8 +125,10 @@ fn r09_an_agent_killed_in_the_middle_of_a_group_restart_finishes_it_charged_once
     let status = house.all_ready();
     assert_eq!(status.service("imap")["restartsInWindow"], 1, "charged once");
     assert_eq!(status.service("store")["restartsInWindow"], 0);
-    let book = house.written(2 + 1 + 2);
-    assert_eq!(book[2..], ["-store", "+store", "+imap"], "once");
+    let mut book = house.written(2 + 1 + 2);
+    // Both are ready at once, so which of the two writes first is their affair.
+    book[3..].sort();
+    assert_eq!(book[2..], ["-store", "+imap", "+store"], "once");
 }
 
 /// A process of somebody else; killed with the test.
