@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 CARGO ?= cargo
 FMT := $(CARGO) fmt --all -- --config-path .ci/rustfmt.toml
-export PATH := $(CURDIR)/.cache/tools/bin:$(PATH)
+export PATH := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mailward/tools/bin:$(PATH)
 
 .PHONY: help setup fmt lint test test-pure deny generate check-generated bench mutants fuzz transcripts advisories ci
 
@@ -18,12 +18,12 @@ fmt: ## formats the source
 
 lint: ## format and clippy pedantic
 	$(FMT) --check
-	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --all-features --locked -- -D warnings
 	$(CARGO) clippy -p mailward --no-default-features --lib --locked -- -D warnings
 
 deny: ## dependencies: licences, bans, sources
 	.ci/setup deny
-	cargo-deny --locked check --config .ci/deny.toml bans licenses sources
+	cargo-deny --config .ci/deny.toml --workspace --all-features --locked check bans licenses sources
 
 test-pure: ## the pure half alone: no tokio, no socket, no process, no clock
 	$(CARGO) test -p mailward --no-default-features --locked
@@ -51,7 +51,7 @@ transcripts: ## records anew what Debian's mail servers answer to the words of a
 
 advisories: ## known vulnerabilities (needs a network)
 	.ci/setup deny
-	cargo-deny --locked check --config .ci/deny.toml advisories
+	cargo-deny --config .ci/deny.toml --workspace --all-features --locked check advisories
 
 ci: ## what CI runs
 	.ci/run

@@ -69,6 +69,12 @@ fn quoted(cell: &str) -> impl Iterator<Item = &str> {
 fn table<'a>(document: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
     let after = document.split_once(&format!("\n## {heading}")).expect("the heading is there").1;
     let section = after.split("\n## ").next().unwrap_or_default();
+    let (first, last) = (section.find("\n|"), section.rfind("\n|"));
+    let broken = section[first.unwrap_or_default()..last.unwrap_or_default()]
+        .lines()
+        .skip(1)
+        .find(|line| !line.starts_with('|'));
+    assert_eq!(broken, None, "the table of {heading} ends here for whoever reads it, and goes on below");
     let rows = section.lines().filter(|line| line.starts_with('|')).skip(2);
     let rows: Vec<Vec<&str>> = rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect()).collect();
     assert!(rows.len() > 10, "{heading} has {} rows", rows.len());
@@ -242,6 +248,15 @@ fn every_invariant_names_a_test_that_exists() {
         }
         assert!(tests > 0 || row[2].starts_with("the same"), "{} names no test", row[0]);
     }
+}
+
+#[test]
+fn every_invariant_has_a_number_of_its_own() {
+    let document = document();
+    let rows = table(&document, "Invariants");
+    let numbers: Vec<&str> = rows.iter().map(|row| row[0]).collect();
+    let in_order: Vec<String> = (1..=rows.len()).map(|number| format!("I{number}")).collect();
+    assert_eq!(numbers, in_order);
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use super::turns::Agent;
 use super::{Forecast, wishes};
 use crate::clock;
-use crate::desired::Ix;
+use crate::desired::{Ix, Wanted};
 use crate::model::Name;
+use crate::policy::budget;
 use crate::sim::unfold;
 use crate::status::{About, Facets, Reported, Status, conditions, instance};
 
@@ -62,6 +63,14 @@ impl Agent {
             let reason = self.engine.verdict(ix).reason;
             lines.push(format!("{} {}.", desired.service(ix).name, reason.sentence(desired, ix)));
             next = reason.concerns();
+        }
+        let of = self.engine.find(name)?;
+        if desired.watched && desired.service(of).wanted == Wanted::Yes {
+            let marks = &self.engine.history().services[of.at()];
+            // What gave up has no next failure before it is started again.
+            if marks.given_up.is_none() {
+                lines.push(format!("Budget: {}.", budget::sentence(marks, &desired.autorestart, clock::now())));
+            }
         }
         let happened = self.chronicle.history(Some(name));
         let from = happened.len().saturating_sub(TOLD);

@@ -49,15 +49,32 @@ impl Chronicle {
     }
 
     pub(super) fn begins(&mut self, now: Now) {
-        self.line(now, &Line::AgentStarted { pid: self.pid, at: Stamp::new(now.wall, &self.zone) }, "the agent begins");
+        self.line(
+            now,
+            &Line::AgentStarted { pid: self.pid, at: Stamp::new(now.wall, &self.zone) },
+            "the agent begins",
+            &[],
+        );
     }
 
     pub(super) fn ends(&mut self, now: Now) {
-        self.line(now, &Line::AgentStopped { pid: self.pid, at: Stamp::new(now.wall, &self.zone) }, "the agent ends");
+        self.line(
+            now,
+            &Line::AgentStopped { pid: self.pid, at: Stamp::new(now.wall, &self.zone) },
+            "the agent ends",
+            &[],
+        );
     }
 
-    /// Tells one happening everywhere.
-    pub(super) fn tell(&mut self, happening: Happening, desired: &Desired) {
+    /// Tells one happening everywhere; the event of a failure has the last lines of the service with it.
+    pub(super) fn tell(
+        &mut self,
+        happening: Happening,
+        desired: &Desired,
+        last_lines: impl FnOnce(&str) -> Vec<String>,
+    ) {
+        let failed = happening.service.as_deref().filter(|_| level(&happening.what) == Level::Error);
+        let output = &failed.map(last_lines).unwrap_or_default();
         let what = happening.what.to_string();
         let name = happening.subject();
         match level(&happening.what) {
@@ -77,12 +94,13 @@ impl Chronicle {
                 what: word(&happening.what),
                 reason: &what,
                 line: None,
+                output,
             };
             let notice = self.logs.event(happening.now.wall, &record);
             self.complain_all(notice);
         }
         for line in &lines {
-            self.line(happening.now, line, &what);
+            self.line(happening.now, line, &what, output);
         }
         let told = Told::from(&happening);
         self.followers.retain(|follower| follower.send(told.clone()).is_ok());
@@ -103,8 +121,8 @@ impl Chronicle {
         self.complain_all(notice);
     }
 
-    fn line(&mut self, now: Now, line: &Line, reason: &str) {
-        let notices = self.logs.line(now.wall, line, reason);
+    fn line(&mut self, now: Now, line: &Line, reason: &str, output: &[String]) {
+        let notices = self.logs.line(now.wall, line, reason, output);
         self.complain_all(notices);
     }
 

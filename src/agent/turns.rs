@@ -187,7 +187,7 @@ impl Agent {
             if happening.what == Happened::Forgotten {
                 self.departed.extend(happening.service.clone());
             }
-            self.chronicle.tell(happening, self.engine.desired());
+            self.chronicle.tell(happening, self.engine.desired(), |name| self.host.last_lines(name));
         }
         self.departed.retain(|name| !self.host.forget(name));
         for words in self.host.complaints() {

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use tokio::time::{Instant, timeout};
+
 use super::args::Order;
 use super::failure::{Failure, NOT_IN_TIME, OK, USAGE};
 use super::terminal::{print, say};
 use super::waiting::{Audience, Fate, Goal, find, wait};
 use super::{names, render};
 use crate::agent::Told;
-use crate::control::{Answered, Client, OrderRequest, Outcome};
+use crate::control::{Answered, Client, ClientError, Events, OrderRequest, Outcome};
 use crate::engine::Verb;
+use crate::status::Reported;
 
 /// Gives an order and waits for it. The exit code is the one of the first service that is not as ordered.
 pub(crate) async fn order(client: &Client, verb: Verb, said: &Order) -> Result<u8, Failure> {
@@ -18,10 +21,16 @@ pub(crate) async fn order(client: &Client, verb: Verb, said: &Order) -> Result<u
         return Err(Failure::new(USAGE, words));
     }
     let services = (!said.names.is_empty()).then(|| names::expand(&said.names));
-    // Followed before it is ordered, so that nothing is missed; the status tells which process is the old one.
-    let mut events = client.events().await?;
-    let before = client.status().await?;
-    let answers = client.order(&OrderRequest { verb, services, force: said.force, by_manager: false }).await?;
+    let request = OrderRequest { verb, services, force: said.force, by_manager: false };
+    let began = Instant::now();
+    let begin = begin(client, &request);
+    let (mut events, before, answers) = match said.timeout {
+        Some(limit) => match timeout(limit, begin).await {
+            Ok(begun) => begun?,
+            Err(_) => return Err(ClientError::Silent(client.socket().to_owned()).into()),
+        },
+        None => begin.await?,
+    };
     let code = refusals(client, &answers).await;
     let mut goals = Vec::new();
     for answer in answers.iter().filter(|answer| answer.outcome != Outcome::Refused) {
@@ -41,7 +50,8 @@ pub(crate) async fn order(client: &Client, verb: Verb, said: &Order) -> Result<u
     if goals.is_empty() {
         return Ok(code);
     }
-    let waited = wait(client, &mut events, &goals, said.timeout, &mut Progress).await?;
+    let left = said.timeout.map(|limit| limit.saturating_sub(began.elapsed()));
+    let waited = wait(client, &mut events, &goals, left, &mut Progress).await?;
     let mut codes = vec![code];
     for (name, fate) in &waited.fates {
         let (code, words) = outcome(fate, said.timeout);
@@ -52,6 +62,13 @@ pub(crate) async fn order(client: &Client, verb: Verb, said: &Order) -> Result<u
         codes.push(code);
     }
     Ok(first_bad(codes))
+}
+
+/// Follows before it orders, so that nothing is missed; the status tells which process is the old one.
+async fn begin(client: &Client, request: &OrderRequest) -> Result<(Events, Reported, Vec<Answered>), ClientError> {
+    let events = client.events().await?;
+    let before = client.status().await?;
+    Ok((events, before, client.order(request).await?))
 }
 
 /// Says every refusal; gives the exit code of the first.
@@ -105,5 +122,25 @@ impl Audience for Progress {
 
     fn tick(&mut self) -> Result<(), Failure> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::failure::UNAVAILABLE;
+
+    #[tokio::test(start_paused = true)]
+    async fn r04_a_limit_bounds_the_wait_for_an_agent_that_does_not_answer_too() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let socket = folder.path().join("control.sock");
+        let _silent = std::os::unix::net::UnixListener::bind(&socket).expect("it is bound");
+        let limit = Some(Duration::from_secs(1));
+        let said = Order { names: Vec::new(), force: false, timeout: limit, no_wait: false };
+        let began = Instant::now();
+        let failure = order(&Client::new(socket), Verb::Start, &said).await.expect_err("nobody answers");
+        assert_eq!(failure.code, UNAVAILABLE, "{}", failure.words);
+        // The clock of the test is a paused one: it stands at the alarm that was waited for.
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::desired::{Autorestart, OnGiveUp};
 use crate::history::{ClientMarks, Marks};
-use crate::model::Boot;
+use crate::model::{Boot, Now, Wall};
 
 /// How long before the first moment at which a charge has left the window; the clock counts in milliseconds.
 const JUST_AFTER: Duration = Duration::from_millis(1);
@@ -50,6 +50,31 @@ pub fn allows_from(marks: &Marks, policy: &Autorestart, earliest: Boot) -> Optio
     Some(blocking.map_or(earliest, |charge| earliest.max(charge.plus(policy.window).plus(JUST_AFTER))))
 }
 
+/// What the next failure leads to, in a sentence for people: how much of the budget is left, or until when a failure
+/// is one too many.
+pub fn sentence(marks: &Marks, policy: &Autorestart, now: Now) -> String {
+    let Autorestart { enabled, window, max_restarts, on_give_up: _ } = *policy;
+    let seconds = window.as_secs();
+    if !enabled {
+        return "a failure is only reported: autorestart is off".to_owned();
+    }
+    if max_restarts == 0 {
+        return "the next failure makes it give up: maxRestarts is 0".to_owned();
+    }
+    let spent = marks.charged_within(window, now.boot);
+    match allows_from(marks, policy, now.boot) {
+        Some(from) if from > now.boot => {
+            let ahead = i64::try_from(from.since(now.boot).as_millis()).unwrap_or(i64::MAX);
+            let until = Wall(now.wall.0.saturating_add(ahead));
+            format!(
+                "{spent} of {max_restarts} automatic restart(s) within {seconds} s are spent: \
+                 a failure before {until} makes it give up"
+            )
+        }
+        Some(_) | None => format!("{spent} of {max_restarts} automatic restart(s) within {seconds} s are spent"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +90,23 @@ mod tests {
         assert!(!allows(&marks, &policy(1), Boot(601_000)));
         assert!(allows(&marks, &policy(1), Boot(601_001)));
         assert_eq!(allows_from(&marks, &policy(1), Boot(5)), Some(Boot(601_001)));
+    }
+
+    #[test]
+    fn r11_c28_what_the_next_failure_leads_to_is_said_with_its_moment() {
+        let now = Now { boot: Boot(100_000), wall: Wall(1_000_000_000_000) };
+        let mut marks = Marks::default();
+        let of = |marks: &Marks, policy: &Autorestart| sentence(marks, policy, now);
+        assert_eq!(of(&marks, &policy(1)), "0 of 1 automatic restart(s) within 600 s are spent");
+        charge(&mut marks.charges, &policy(2), Boot(40_000));
+        assert_eq!(of(&marks, &policy(2)), "1 of 2 automatic restart(s) within 600 s are spent");
+        // 40 s and 600 s are 540 s from here: that failure is inside, and the clock of people counts seconds.
+        let last = "1 of 1 automatic restart(s) within 600 s are spent: \
+                    a failure before 2001-09-09T01:55:40Z makes it give up";
+        assert_eq!(of(&marks, &policy(1)), last);
+        assert_eq!(of(&marks, &policy(0)), "the next failure makes it give up: maxRestarts is 0");
+        let off = Autorestart { enabled: false, ..policy(1) };
+        assert_eq!(of(&marks, &off), "a failure is only reported: autorestart is off");
     }
 
     #[test]

@@ -24,12 +24,15 @@ pub struct Record<'a> {
     /// The line of the watcher log that says the same, if one does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<&'a str>,
+    /// The last lines that a failed service wrote; absent of whatever did not fail, or wrote nothing.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub output: &'a [String],
 }
 
 impl<'a> Record<'a> {
     /// The event beside a line of the watcher log; `text` is that line.
-    pub fn of_line(line: &'a Line, text: &'a str, reason: &'a str) -> Self {
-        Self { service: line.service(), task: None, what: line.what(), reason, line: Some(text) }
+    pub fn of_line(line: &'a Line, text: &'a str, reason: &'a str, output: &'a [String]) -> Self {
+        Self { service: line.service(), task: None, what: line.what(), reason, line: Some(text), output }
     }
 }
 

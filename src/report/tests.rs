@@ -138,7 +138,7 @@ Starting http server ...... 13471
     let folder = tempfile::tempdir().expect("a folder");
     let mut logs = logs(folder.path());
     for line in &lines {
-        assert_eq!(logs.line(EXAMPLE, line, "imap was killed by SIGKILL"), Vec::<Notice>::new());
+        assert_eq!(logs.line(EXAMPLE, line, "imap was killed by SIGKILL", &[]), Vec::<Notice>::new());
     }
     assert_eq!(fs::read_to_string(folder.path().join("log/watcher")).expect("read"), golden);
 }
@@ -199,10 +199,17 @@ fn r12_r15_events_and_messages_stand_beside_the_lines_with_time_service_and_reas
     let folder = tempfile::tempdir().expect("a folder");
     let mut logs = logs(folder.path());
     let line = starting("imap", 4, 9420);
-    logs.line(Wall(EXAMPLE.0 + 7), &line, "store is ready");
+    logs.line(Wall(EXAMPLE.0 + 7), &line, "store is ready", &[]);
     logs.event(
         EXAMPLE,
-        &Record { service: None, task: None, what: "DocumentTaken", reason: "the file changed", line: None },
+        &Record {
+            service: None,
+            task: None,
+            what: "DocumentTaken",
+            reason: "the file changed",
+            line: None,
+            output: &[],
+        },
     );
     logs.message(EXAMPLE, Level::Error, "imap failed;\nrestart is off: stop and start all");
     let read = |name: &str| fs::read_to_string(folder.path().join("log").join(name)).expect("read");

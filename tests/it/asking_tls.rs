@@ -211,7 +211,7 @@ async fn r08_the_authority_is_checked_where_one_is_declared() {
 }
 
 #[tokio::test]
-async fn a_renewed_file_that_nobody_loaded_is_named_as_such() {
+async fn r08_c21_a_renewed_file_that_nobody_loaded_is_named_as_such() {
     let office = Office::open();
     let (old, renewed) = (office.issue(NAME, 2020, 2100), office.issue(NAME, 2020, 2101));
     let file = office.file("server.pem", &old.pem);

@@ -50,7 +50,7 @@ fn r05_a_stranger_on_a_unix_socket_is_named() {
 }
 
 #[test]
-fn r05_c8_a_stale_pid_file_is_removed_only_with_proof() {
+fn r05_c08_a_stale_pid_file_is_removed_only_with_proof() {
     let mut stage = Stage::new(false);
     let file = stage.text("master.pid");
     let launch = Launch { pid_file: Some(file.clone()), ..sh("exec sleep 1000") };

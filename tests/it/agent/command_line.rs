@@ -257,6 +257,17 @@ fn why_tells_the_chain_of_causes_and_history_what_happened() {
 }
 
 #[test]
+fn r11_c28_why_says_what_is_left_of_the_budget_and_until_when_a_failure_is_one_too_many() {
+    let house = House::started(&services(&[("imap", "")]));
+    let first = house.all_ready().pid("imap").unwrap();
+    assert!(house.does(&["why", "imap"]).contains("Budget: 0 of 1 automatic restart(s) within 600 s are spent."));
+    signal_to(first, Signal::KILL);
+    house.again("imap", first);
+    let why = house.does(&["why", "imap"]);
+    assert!(why.contains("Budget: 1 of 1 automatic restart(s) within 600 s are spent: a failure before 20"), "{why}");
+}
+
+#[test]
 fn r06_reset_makes_the_budget_whole_again() {
     let house = House::started(&services(&[("imap", "")]));
     let first = house.all_ready().pid("imap").unwrap();

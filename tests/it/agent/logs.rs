@@ -161,6 +161,22 @@ fn the_last_lines_of_a_failed_service_are_in_its_status() {
 }
 
 #[test]
+fn r15_c19_the_event_of_a_failure_has_the_last_lines_of_the_service() {
+    let talks = "command: [/bin/sh, -c, 'echo cannot open /srv/mail; exec sleep 1000']";
+    let house = House::started(&services(&[("imap", talks), ("smtp", "")]));
+    let pid = house.all_ready().pid("imap").unwrap();
+    eventually("its words are in its log", || house.read("data/log/imap").contains("cannot open").then_some(()));
+    signal_to(pid, Signal::KILL);
+    house.again("imap", pid);
+    let events = house.read("data/log/events.jsonl");
+    let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let failures: Vec<&Value> = events.iter().filter(|event| event["what"] == "ExitedAbnormally").collect();
+    let [failure] = failures[..] else { panic!("one failure: {failures:?}") };
+    assert!(failure["output"].to_string().contains("cannot open /srv/mail"), "{failure}");
+    assert!(events.iter().all(|event| event == failure || event["output"].is_null()), "{events:?}");
+}
+
+#[test]
 fn user_group_environment_directory_and_limits_are_those_that_are_declared() {
     let script = "id -un; id -gn; id -G; ulimit -n; ulimit -c; pwd; echo \"[$GREETING]\"; env | cut -d= -f1 | sort | tr \"\\n\" \" \"; echo; echo end; exec sleep 1000000";
     let fields = format!(

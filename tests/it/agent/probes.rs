@@ -53,7 +53,7 @@ fn r08_a_round_now_is_a_table_and_an_exit_code_by_both_names() {
 }
 
 #[test]
-fn r08_a_frozen_server_that_accepts_and_never_answers_is_restarted_and_its_evidence_kept() {
+fn r08_c10_c55_a_frozen_server_that_accepts_and_never_answers_is_restarted_and_its_evidence_kept() {
     let (house, _) = smtp("{enabled: true}", "");
     let before = house.status().pid("smtp").unwrap();
     signal_to(before, Signal::STOP);
