@@ -50,8 +50,8 @@ impl Logs {
         }
     }
 
-    /// One line into the watcher log and the same as an event, there with the last `output` of what failed. Gives what is to be told on the console about the logs
-    /// themselves; nothing, as a rule.
+    /// One line into the watcher log and the same as an event, there with the last `output` of what failed. Gives what
+    /// is to be told on the console about the logs themselves; nothing, as a rule.
     pub fn line(&mut self, at: Wall, line: &Line, reason: &str, output: &[String]) -> Vec<Notice> {
         let written = self.watcher.write(line);
         let mut notices: Vec<Notice> = written.notice(self.watcher.path()).into_iter().collect();
