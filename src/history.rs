@@ -84,6 +84,8 @@ pub struct Marks {
     pub reload_failed: Option<Name>,
     /// How it last ended, for people.
     pub last_death: Option<Death>,
+    /// Why its last start came to nothing, for people; none once it was ready or somebody made a new beginning.
+    pub start_failed: Option<Name>,
 }
 
 /// The record of all store clients: they share one entry of the restart budget ([R11], [R14]).
@@ -243,6 +245,16 @@ pub enum Failed {
 }
 
 impl Failed {
+    /// Of a service that was not ready yet, in words for people; none where it lives.
+    pub fn of_a_start(&self) -> Option<Name> {
+        match self {
+            Self::Exited(exit) => Some(format!("it ended before it was ready ({exit})").into()),
+            Self::NotReady => Some("it was not ready in time".into()),
+            Self::NotSpawned(error) => Some(format!("it could not be started: {error}").into()),
+            Self::Hung { .. } => None,
+        }
+    }
+
     /// Whether it is a failure of what may well live: an answer takes it back.
     pub fn is_hang(&self) -> bool {
         match self {
@@ -321,5 +333,6 @@ impl Marks {
         self.failure = None;
         self.given_up = None;
         self.stumbled = false;
+        self.start_failed = None;
     }
 }

@@ -107,6 +107,7 @@ impl Engine {
         }
         let marks = self.marks(ix);
         marks.ready = incarnation;
+        marks.start_failed = None;
         // A restart that is over leaves no mark; one that was raised over this very incarnation still has to happen.
         marks.retire = marks.retire.filter(|retire| incarnation <= retire.upto);
         if marks.retire.is_none() {
@@ -156,6 +157,9 @@ impl Engine {
         let is_hang = how.is_hang();
         let marks = self.marks(ix);
         let was_ready = marks.ready == incarnation;
+        if !was_ready {
+            marks.start_failed = how.of_a_start();
+        }
         marks.failure = Some(Failure { at: now.boot, incarnation, how, was_ready, declaration, files: marks.files });
         if !was_ready {
             // What made it fail before it was ready may be somebody else in its place.

@@ -87,6 +87,9 @@ pub fn service_status(engine: &Engine, ix: Ix, now: Boot) -> ServiceStatus {
     if let Fact::Known(Process::Foreign { who }) = &facts.process {
         reason = format!("{reason}: {who}");
     }
+    if let Some(words) = marks.start_failed.as_ref().filter(|_| service.wanted == Wanted::Yes) {
+        reason = format!("{reason}; at its last start {words}");
+    }
     if let Some(words) = &marks.reload_failed {
         reason = format!("{reason}; runs the previous configuration, its reload failed: {words}");
     }

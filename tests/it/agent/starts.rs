@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 
 use super::actor::acts;
-use super::house::{House, free_port, is_alive, services};
+use super::house::{House, Status, free_port, is_alive, services};
 
 /// `second` must wait until the file `go` is there and `first` therefore ready.
 fn goes_in_order(mut house: House) {
@@ -91,6 +91,20 @@ fn r02_what_depends_on_a_store_that_never_gets_ready_stays_down_and_the_rest_run
     assert_eq!(status.pid("imap"), None);
     assert!(status.reason("imap").contains("store"), "{}", status.reason("imap"));
     assert_eq!(house.times("imap Started"), 0);
+}
+
+#[test]
+fn r02_c19_what_cannot_be_started_says_why_in_its_status_until_it_is_mended() {
+    let mut house = House::started(&services(&[("imap", "user: nobody-by-this-name"), ("smtp", "")]));
+    let given_up = |status: &Status| status.service("imap")["gaveUp"] == true;
+    let status = house.until("imap gave up", given_up);
+    let words = "user `nobody-by-this-name` is not in /etc/passwd";
+    assert!(status.reason("imap").contains(words), "{}", status.reason("imap"));
+    house.restart_agent();
+    let status = house.until("the next agent knows it", given_up);
+    assert!(status.reason("imap").contains(words), "{}", status.reason("imap"));
+    house.declare(&services(&[("imap", ""), ("smtp", "")]));
+    assert!(!house.all_ready().reason("imap").contains(words));
 }
 
 #[test]
