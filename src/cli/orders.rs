@@ -22,14 +22,14 @@ pub(crate) async fn order(client: &Client, verb: Verb, said: &Order) -> Result<u
     }
     let services = (!said.names.is_empty()).then(|| names::expand(&said.names));
     let request = OrderRequest { verb, services, force: said.force, by_manager: false };
-    let began = Instant::now();
-    let begin = begin(client, &request);
+    let started = Instant::now();
+    let opening = begin(client, &request);
     let (mut events, before, answers) = match said.timeout {
-        Some(limit) => match timeout(limit, begin).await {
-            Ok(begun) => begun?,
+        Some(limit) => match timeout(limit, opening).await {
+            Ok(answer) => answer?,
             Err(_) => return Err(ClientError::Silent(client.socket().to_owned()).into()),
         },
-        None => begin.await?,
+        None => opening.await?,
     };
     let code = refusals(client, &answers).await;
     let mut goals = Vec::new();
@@ -50,7 +50,7 @@ pub(crate) async fn order(client: &Client, verb: Verb, said: &Order) -> Result<u
     if goals.is_empty() {
         return Ok(code);
     }
-    let left = said.timeout.map(|limit| limit.saturating_sub(began.elapsed()));
+    let left = said.timeout.map(|limit| limit.saturating_sub(started.elapsed()));
     let waited = wait(client, &mut events, &goals, left, &mut Progress).await?;
     let mut codes = vec![code];
     for (name, fate) in &waited.fates {
