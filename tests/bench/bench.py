@@ -22,6 +22,7 @@ import time
 sys.dont_write_bytecode = True  # no __pycache__ in the source tree
 
 import peers
+import probing
 import report
 import tree
 from running import Failed, Running, stop_all
@@ -32,11 +33,11 @@ PREFIX = "mailward-bench."
 
 FULL = {
     "kills": {(peers.FAST, 10): 300, (peers.FAST, 1000): 300, (peers.SLOW, 10): 20, (peers.SLOW, 1000): 8},
-    "counts": (10, 1000), "rounds": {peers.FAST: 3, peers.SLOW: 1}, "idle": (100, 20), "start_limit": 60, "kills_limit": 75, "total": 570,
+    "counts": (10, 1000), "rounds": {peers.FAST: 3, peers.SLOW: 1}, "idle": (100, 20), "rounds_of_probes": (100, 50), "start_limit": 60, "kills_limit": 75, "total": 570,
 }
 QUICK = {
     "kills": {(peers.FAST, 10): 60, (peers.SLOW, 10): 5},
-    "counts": (10,), "rounds": {peers.FAST: 1, peers.SLOW: 1}, "idle": (10, 5), "start_limit": 20, "kills_limit": 30, "total": 120,
+    "counts": (10,), "rounds": {peers.FAST: 1, peers.SLOW: 1}, "idle": (10, 5), "rounds_of_probes": (100, 20), "start_limit": 20, "kills_limit": 30, "total": 120,
 }
 SETTLE = 2.0
 """Seconds between the last service's start and a reading of memory: daemontools and runit sleep a second after a start, loggers flush."""
@@ -192,12 +193,27 @@ class Bench:
                 self.result["idle"][running.variant.name] = {"cpu_ms": cpu / 1e6, "wake_ups": wakes, "seconds": window, "services": count}
         stop_all()
 
+    def probes(self):
+        """Of the agent alone: rounds over many services, then an idle hour by the clock of its simulator."""
+        probed, (count, wanted) = peers.Probed(), self.sizes["rounds_of_probes"]
+        say(f"{count} services: {wanted} rounds of probes, and an hour of simulated time")
+        if not (started := self.start(probed, count)):
+            return
+        try:
+            self.result["probes"] = probing.rounds(started[0], wanted)
+            self.result["hour"] = probing.hour(self.programs["mailward"], os.path.join(self.folders[0], "hour.txt"), count)
+        except (Failed, OSError) as failed:
+            self.note(probed, count, failed)
+        stop_all()
+
     def everything(self):
         for count in self.sizes["counts"]:
             self.alone(count)
             if self.paced(peers.FAST):
                 self.crash(count)
         self.idle()
+        if any(variant.name == "mailward" for variant in self.variants):
+            self.probes()
 
     def close(self):
         for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

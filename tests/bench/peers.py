@@ -88,14 +88,24 @@ class Mailward(Variant):
             "  logs: {output: File}",
             "  services:",
         ]
-        for index in range(place.count):
-            command = quoted([place.service, place.stamps, str(index)])
-            lines.append(f"    - {{name: s{index}, command: {command}}}")
+        lines += [f"    - {{name: s{index}, {self.service(place, index)}}}" for index in range(place.count)]
         for folder in (os.path.join(place.run, "runtime"), os.path.join(place.disk, "state"), os.path.join(place.disk, "data")):
             os.makedirs(folder, mode=0o700)
         config = place.write(os.path.join(place.disk, "bench.yaml"), "\n".join(lines) + "\n")
         state, runtime = os.path.join(place.disk, "state"), os.path.join(place.run, "runtime")
         return [place.programs["mailward"], "run", "--config", config, "--state-dir", state, "--runtime-dir", runtime]
+
+    def service(self, place, index):
+        return f"command: {json.dumps([place.service, place.stamps, str(index)])}"
+
+
+class Probed(Mailward):
+    """The same, and each service listens. Rounds come when they are asked for."""
+
+    def service(self, place, index):
+        at = os.path.join(place.run, f"{index}.sock")
+        command = json.dumps([place.service, place.stamps, str(index), "-l", at])
+        return f"command: {command}, listeners: [{{socket: {json.dumps(at)}, protocol: Smtp}}], probes: {{period: 1h}}"
 
 
 class Runit(Variant):

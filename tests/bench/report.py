@@ -119,6 +119,23 @@ def cost_table(result, variants, counts):
     return lines
 
 
+def probe_table(result):
+    """What only mailward does: rounds of probes, and what an hour costs its planner."""
+    lines, probes, hour = [], result.get("probes"), result.get("hour")
+    if probes:
+        wall, cpu = ([one[kind] for one in probes["rounds"]] for kind in ("wall_ms", "cpu_ms"))
+        head = [f"a round of probes over {probes['services']} services", "wall ms p50", "p99", "agent's CPU ms p50", "forks"]
+        cells = [f"{len(wall)} rounds", number(statistics.median(wall), 1), number(percentile(wall, 0.99), 1)]
+        cells += [number(statistics.median(cpu), 1), str(min(one["forks"] for one in probes["rounds"]))]
+        lines += ["", row(head), row(["---"] + ["--:"] * 4), row(cells)]
+    if hour:
+        head = [f"an hour of simulated time, {hour['services']} services", "planner's CPU ms", "steps and wake-ups told"]
+        lines += ["", row(head), row(["---", "--:", "--:"])]
+        for name, title in (("idle", "nothing happens"), ("probed", "a round every 30 s, all answer")):
+            lines.append(row([title, number(hour[name]["cpu_ms"], 1), f"{hour[name]['told']:,}"]))
+    return lines
+
+
 def goals(result, measured, counts):
     """What DESIGN.md section 8 wants of mailward, each with what was seen. A ratio above 1 whose interval holds 1
     is neither: the run cannot tell the two apart."""
@@ -139,6 +156,11 @@ def goals(result, measured, counts):
     quiet = result["idle"].get("mailward")
     if quiet:
         goal("no idle wake-ups", f"{quiet['wake_ups']} in {quiet['seconds']:.0f} s", quiet["wake_ups"] == 0)
+    if probes := result.get("probes"):
+        forked = min(one["forks"] for one in probes["rounds"])
+        goal("a round of probes forks nothing", f"{forked} processes or threads began", forked == 0)
+    if hour := result.get("hour"):
+        goal("no step and no wake-up in an idle hour", f"{hour['idle']['told']} in simulated time", hour["idle"]["told"] == 0)
     small, large = (result["pss"].get(str(count), {}).get("mailward") for count in (10, 1000))
     if small:
         goal("PSS under 3 MB at 10", f"{small['kib']:,} KiB", small["kib"] * 1024 < 3_000_000)
@@ -162,6 +184,7 @@ def write(out, facts, result, variants, absent, random):
         "",
     ]
     lines += crash_table(result, measured, variants, counts) + [""] + cost_table(result, variants, counts)
+    lines += probe_table(result)
     if held := goals(result, measured, counts):
         lines += ["", *held]
     notes = [f"- {name} was left out: not found: {', '.join(missing)}" for name, missing in absent.items()]

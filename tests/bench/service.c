@@ -9,6 +9,8 @@
  *                                   so `run` is a link to this program and no shell is in between
  *                                   (with s6's file notification-fd beside it: it tells that it is ready, on fd 3)
  *   service STAMPS INDEX PIDFILE    a supervisor that wants a daemon (monit): detaches, leaves its pid in PIDFILE
+ *   service STAMPS INDEX -l SOCKET  for a round of probes: answers there as an SMTP server does that is asked for no more
+ *                                   than its greeting
  *
  * The stamps file: 128 bytes, the datagram socket's abstract name ended by a NUL; then 16 bytes a service. */
 #define _GNU_SOURCE
@@ -52,6 +54,36 @@ static void detach(const char *pidfile) {
     _exit(0);
 }
 
+/* One client after the other. The socket listens before the clock's stamp is left, so who is up answers. */
+static int listens(const char *path) {
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (strlen(path) >= sizeof at.sun_path) _exit(64);
+    strcpy(at.sun_path, path);
+    if (bind(server, (struct sockaddr *)&at, sizeof at) != 0 || listen(server, 16) != 0) _exit(71);
+    return server;
+}
+
+static void say(int client, const char *words) {
+    (void)!send(client, words, strlen(words), MSG_NOSIGNAL);
+}
+
+static void serve(int server) {
+    for (;;) {
+        char line[512];
+        int client = accept4(server, NULL, NULL, SOCK_CLOEXEC);
+        if (client < 0) continue;
+        say(client, "220 bench\r\n");
+        /* A prober sends each of its lines as one packet. */
+        while (recv(client, line, sizeof line, 0) > 0) {
+            int quits = line[0] == 'Q';
+            say(client, quits ? "221 bench\r\n" : "250 bench\r\n");
+            if (quits) break;
+        }
+        close(client);
+    }
+}
+
 int main(int argc, char **argv) {
     struct stamp stamp = {.at = now()};
     char folder[4096];
@@ -67,6 +99,7 @@ int main(int argc, char **argv) {
         detach(argv[3]);
         stamp.at = now();
     }
+    int server = argc == 5 ? listens(argv[4]) : -1;
     stamp.pid = (uint32_t)getpid();
     stamp.index = (uint32_t)atoi(index);
 
@@ -85,5 +118,6 @@ int main(int argc, char **argv) {
            (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length));
     close(out);
     if (argc < 3 && access("notification-fd", F_OK) == 0 && write(3, "\n", 1) == 1) close(3);
+    if (server >= 0) serve(server);
     for (;;) pause();
 }

@@ -21,19 +21,19 @@ const LIMIT: Duration = Duration::from_mins(1);
 const NAME: &str = "mail.example.org";
 
 /// An authority of this test and its certificates, as files.
-struct Office {
+pub(crate) struct Office {
     folder: TempDir,
     authority: CertifiedIssuer<'static, KeyPair>,
 }
 
 /// A certificate with its key.
-struct Issued {
-    pem: String,
-    key: String,
+pub(crate) struct Issued {
+    pub(crate) pem: String,
+    pub(crate) key: String,
 }
 
 impl Office {
-    fn open() -> Self {
+    pub(crate) fn open() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, "Authority of the tests");
@@ -42,7 +42,7 @@ impl Office {
         Self { folder: tempfile::tempdir().expect("a folder"), authority }
     }
 
-    fn issue(&self, name: &str, from: i32, to: i32) -> Issued {
+    pub(crate) fn issue(&self, name: &str, from: i32, to: i32) -> Issued {
         let mut params = CertificateParams::new([name.to_owned(), "127.0.0.1".to_owned()]).expect("a name");
         params.distinguished_name.push(DnType::CommonName, name);
         params.not_before = date_time_ymd(from, 1, 1);

@@ -49,10 +49,12 @@ fn tour(words: &[&str]) {
     let Output { status, stdout, stderr } = demo(folder.path(), words).output().unwrap();
     let text = String::from_utf8_lossy(&stdout);
     assert!(status.success(), "{status}: {}\n{text}", String::from_utf8_lossy(&stderr));
-    // Each of the nine steps has seen something, and the watcher log was quoted in Oracle's words.
+    // Each of the ten steps has seen something, and the watcher log was quoted in Oracle's words.
     let steps: Vec<&str> = text.split("\n\n").filter(|part| part.contains("   seen: ")).collect();
-    assert!(steps.len() >= 9, "{text}");
+    assert!(steps.len() >= 10, "{text}");
     assert!(text.contains("     | imap server is not running\n"), "{text}");
+    assert!(text.contains("     | dispatcher server hangs: Smtp "), "{text}");
+    assert!(text.contains("   seen: state/evidence/dispatcher/"), "{text}");
     assert!(text.contains("     | Watched 'mboxutil' process "), "{text}");
     assert!(text.contains("\nEverything was seen to happen"), "{text}");
     assert_eq!(processes_of(folder.path()), Vec::<String>::new());

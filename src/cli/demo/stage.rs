@@ -87,6 +87,9 @@ impl Stage {
                 *program = format!("lib/{name}");
             }
         }
+        if is_tour {
+            impatient(&mut document);
+        }
         let place = Place {
             config: Some(root.join("mailward.yaml")),
             state_dir: Some(root.join("state")),
@@ -204,6 +207,16 @@ impl Stage {
             // Nobody answers where it has ended already.
             let _ = self.client.end(true).await;
         }
+    }
+}
+
+/// A tour waits for what hangs and for what does not stop: not as long as the profile would, and whatever burdens the
+/// machine meanwhile.
+fn impatient(document: &mut DocumentText) {
+    document.fields.push(("probes", "{pressureThreshold: 100}".to_owned()));
+    if let Some(frozen) = document.service("dispatcher") {
+        frozen.set("probes", "{timeout: 3s, warningThreshold: 2s}");
+        frozen.set("stopTimeout", "3s");
     }
 }
 

@@ -130,6 +130,41 @@ fn r17_a_scheduler_that_is_killed_while_a_task_runs_is_restarted_and_the_task_en
 }
 
 #[test]
+fn r17_a_scheduler_that_is_frozen_while_a_task_runs_is_restarted_and_the_task_ends_once() {
+    let impatient = "readiness: {type: Notify}, watchdog: 5s, stopTimeout: 1s}\n";
+    let spec = document(&[("report", WAITS)]).replace("readiness: {type: Notify}}\n", impatient);
+    // What the test machine suffers excuses nothing.
+    let house = House::started(&format!("  probes: {{pressureThreshold: 100}}\n{spec}"));
+    let sched = house.all_ready().pid("sched").unwrap();
+    house.does(&["task", "run", "report"]);
+    let pid = pid_of(&house, "report");
+    signal_to(sched, Signal::STOP);
+    house.again("sched", sched);
+    assert!(!is_alive(sched), "the frozen one is gone");
+    assert_eq!(pid_of(&house, "report"), pid, "its task was neither killed nor begun again");
+    house.put("go", "");
+    assert_eq!(until_did(&house, "report", "Ended")["exit"]["Code"], 0);
+    let begun = did(&house, "report").iter().filter(|did| did["event"] == "Began" && did["pid"] == pid).count();
+    let times = |what: &str| house.times(&format!("sched {what}"));
+    assert_eq!((begun, times("Hangs"), times("Crashed")), (1, 1, 0));
+    let book = house.read("task.book");
+    assert!(book.starts_with("began\nended\n"), "never two at once: {book}");
+}
+
+#[test]
+fn r16_a_task_has_the_user_and_the_environment_that_it_declares_and_a_log_of_its_name() {
+    let fields = "command: [/bin/sh, -c, 'id -u; echo \"$SPOOL\"'], user: nobody, \
+        environment: [{name: SPOOL, value: a b}]";
+    let house = House::started(&document(&[("report", fields)]));
+    house.all_ready();
+    house.does(&["task", "run", "report"]);
+    assert_eq!(until_did(&house, "report", "Ended")["exit"]["Code"], 0);
+    let nobody = std::fs::read_to_string("/etc/passwd").unwrap();
+    let nobody = nobody.lines().find_map(|line| line.strip_prefix("nobody:")?.split(':').nth(1)).unwrap().to_owned();
+    eventually("its output", || house.read("data/log/report").contains(&format!("{nobody}\na b\n")).then_some(()));
+}
+
+#[test]
 fn r17_an_agent_that_is_killed_while_a_task_runs_finds_it_and_records_its_end_once() {
     let mut house = left(1, &[("report", WAITS)]);
     house.start();

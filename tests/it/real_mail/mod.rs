@@ -8,6 +8,7 @@ mod changes;
 mod crashes;
 mod edits;
 mod frozen;
+mod hangs;
 mod queue;
 mod stops;
 mod store_group;

@@ -1,6 +1,7 @@
 //! The tour: the story of the demo, played unattended. Every claim is checked against the status, the events, the
 //! processes and the mail service itself; the first one that is not seen ends it.
 
+mod hang;
 mod story;
 mod watch;
 

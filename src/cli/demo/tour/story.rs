@@ -1,5 +1,6 @@
 //! The story, step by step.
 
+use super::hang;
 use super::unseen;
 use super::watch::{Pids, Watch, is_settled, kill, lives, order, pids, place, quote, refuses, services};
 use crate::cli::demo::stage::{Stage, is_alone};
@@ -28,13 +29,15 @@ pub(super) async fn play(stage: &mut Stage) -> Result<(), Failure> {
     start_by_hand(stage, &mut watch).await?;
     title(5, "a task runs and sched is killed (kill -9): sched is restarted alone, the task ends once")?;
     task(stage, &mut watch).await?;
-    title(6, "a store client is killed: the message store's services restart, the client does not")?;
+    title(6, "dispatcher is frozen (kill -STOP): a round of probes finds it, it is restarted, evidence is kept")?;
+    hang::play(stage, &mut watch).await?;
+    title(7, "a store client is killed: the message store's services restart, the client does not")?;
     kill_client(stage, &mut watch).await?;
-    title(7, "an edit of the document: ens is added, pop is disabled")?;
+    title(8, "an edit of the document: ens is added, pop is disabled")?;
     edit(stage, &mut watch).await?;
-    title(8, "a broken edit: the last good document stays in force")?;
+    title(9, "a broken edit: the last good document stays in force")?;
     broken_edit(stage, &mut watch).await?;
-    title(9, "stop-msg stops everything in reverse order, then the agent ends")?;
+    title(10, "stop-msg stops everything in reverse order, then the agent ends")?;
     stop(stage, watch).await
 }
 
@@ -42,12 +45,12 @@ fn title(number: u8, text: &str) -> Result<(), Failure> {
     print(&format!("\n{number}. {text}\n\n"))
 }
 
-fn seen(text: &str) -> Result<(), Failure> {
+pub(super) fn seen(text: &str) -> Result<(), Failure> {
     print(&format!("   seen: {text}\n"))
 }
 
 /// The claim holds, or the tour ends.
-fn claim(holds: bool, text: &str, otherwise: impl std::fmt::Debug) -> Result<(), Failure> {
+pub(super) fn claim(holds: bool, text: &str, otherwise: impl std::fmt::Debug) -> Result<(), Failure> {
     if holds { seen(text) } else { Err(unseen(format!("{text}; but {otherwise:?}"))) }
 }
 
@@ -60,7 +63,7 @@ fn reversed(names: &[String]) -> Vec<String> {
 }
 
 /// All the processes but those of these services.
-fn but(pids: &Pids, these: &[String]) -> Pids {
+pub(super) fn but(pids: &Pids, these: &[String]) -> Pids {
     pids.iter().filter(|(name, _)| !these.contains(name)).map(|(name, pid)| (name.clone(), *pid)).collect()
 }
 
@@ -84,7 +87,7 @@ async fn start(watch: &mut Watch) -> Result<(), Failure> {
     mail(watch, "sent after the start").await
 }
 
-async fn mail(watch: &Watch, subject: &str) -> Result<(), Failure> {
+pub(super) async fn mail(watch: &Watch, subject: &str) -> Result<(), Failure> {
     watch.send(subject)?;
     watch.read(subject).await?;
     seen(&format!("a message ({subject}) is taken by SMTP and read by IMAP"))
@@ -321,7 +324,7 @@ async fn stop(stage: &Stage, mut watch: Watch) -> Result<(), Failure> {
     claim(is_alone(), "the agent has ended, and no process it or a service ever started is left", "some are")
 }
 
-fn pid_of(pids: &Pids, service: &str) -> Result<i32, Failure> {
+pub(super) fn pid_of(pids: &Pids, service: &str) -> Result<i32, Failure> {
     pids.get(service).copied().ok_or_else(|| unseen(format!("a process of {service}")))
 }
 

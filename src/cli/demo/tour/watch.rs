@@ -168,8 +168,13 @@ pub(super) fn lives(pid: i32) -> bool {
 
 /// `kill -9`.
 pub(super) fn kill(pid: i32) -> Result<(), Failure> {
-    let killed = Pid::from_raw(pid).map_or(Err(rustix::io::Errno::SRCH), |pid| kill_process(pid, Signal::KILL));
-    killed.map_err(|error| unseen(format!("process {pid} killed: {error}")))
+    signal(pid, Signal::KILL)
+}
+
+/// `kill`, with any signal.
+pub(super) fn signal(pid: i32, signal: Signal) -> Result<(), Failure> {
+    let sent = Pid::from_raw(pid).map_or(Err(rustix::io::Errno::SRCH), |pid| kill_process(pid, signal));
+    sent.map_err(|error| unseen(format!("{signal:?} sent to process {pid}: {error}")))
 }
 
 /// The services to which this happened, in that order.
