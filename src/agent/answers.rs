@@ -24,6 +24,7 @@ impl Agent {
             suspended: self.engine.desired().suspended,
             watched: self.engine.desired().watched,
             complaints: self.chronicle.complaints(),
+            canary: self.flights.finding(),
         };
         self.conditions = conditions(&instance, &facets, &self.conditions, now.wall);
         let status = Status {

@@ -5,6 +5,7 @@
 //! done is the host's.
 
 mod answers;
+mod canary;
 mod chronicle;
 mod clients;
 mod cluster;

@@ -105,6 +105,7 @@ impl Agent {
                     self.rounds.latest.insert(name, asked);
                 }
                 Told::Over => self.rounds.running = None,
+                Told::Canary(run) => self.hear_canary(now, run),
             }
         }
     }

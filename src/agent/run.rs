@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::Settings;
+use super::canary::Flights;
 use super::chronicle::Chronicle;
 use super::cluster::Cluster;
 use super::handover::Parting;
@@ -288,6 +289,7 @@ fn begin(
         sources,
         probings: HashMap::new(),
         events,
+        flights: Flights::new(told.clone()),
         rounds: Rounds::new(told),
         door,
         clients: Clients::new(&settings.runtime_dir, reports),

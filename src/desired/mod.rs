@@ -3,12 +3,14 @@
 //! Built by `document` from what a person wrote; read by the planner, which sees only what decides, and by the other
 //! half of the agent, which finds here how a service is launched, probed and reloaded. Holds no history and no fact.
 
+mod canary;
 mod graph;
 mod launch;
 mod probe;
 mod probing;
 mod task;
 
+pub use canary::Canary;
 pub use graph::{Cycle, GraphError, topological};
 pub use launch::{Launch, Limits, Listener, Output, Protocol, Readiness, Reload, Signal, Tls};
 pub use probe::{Login, Probe};

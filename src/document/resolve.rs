@@ -9,7 +9,7 @@ use super::effective::{Effective, Merged};
 use super::schedule;
 use super::spec::{self, DependencyRestart, GiveUp, GroupRole, HighAvailabilityMode, ReadinessType, Service};
 use crate::desired::{
-    Autorestart, Desired, External, Group, GroupIx, Ix, Launch, Limits, Listener, Login, OnGiveUp, Probe, Readiness,
+    Autorestart, Canary, Desired, External, Group, GroupIx, Ix, Launch, Limits, Listener, Login, OnGiveUp, Probe, Readiness,
     Reload, Wanted, topological,
 };
 use crate::model::{Fingerprint, Name};
@@ -34,6 +34,8 @@ pub struct Settings {
     pub watcher: Option<WatcherPlace>,
     /// What is said of a cluster manager ([R22]).
     pub cluster: cluster::Said,
+    /// The message that is sent through the whole server.
+    pub canary: Option<Canary>,
     /// Names that stand for several services, such as `mta`.
     pub aliases: Vec<(Name, Vec<Name>)>,
 }
@@ -63,6 +65,7 @@ pub fn settings(document: &Document) -> Settings {
             .watched()
             .then(|| WatcherPlace { port: effective.watcher_port(), user: mail_user(&effective) }),
         cluster: cluster(spec.high_availability.as_ref()),
+        canary: spec.canary.as_ref().and_then(|said| canary(&effective, &document.server().metadata.name, said)),
         aliases: effective
             .profile
             .aliases
@@ -70,6 +73,21 @@ pub fn settings(document: &Document) -> Settings {
             .map(|(alias, names)| (name(alias), names.iter().map(|service| name(service)).collect()))
             .collect(),
     }
+}
+
+/// None where one of the two ends is switched off.
+fn canary(effective: &Effective<'_>, server: &str, said: &spec::Canary) -> Option<Canary> {
+    let place = |listener: &spec::Listener| listeners(effective.server_root(), std::iter::once(listener)).pop();
+    Some(Canary {
+        server: name(server),
+        sender: said.sender.as_ref().unwrap_or(&said.recipient).to_string(),
+        recipient: said.recipient.to_string(),
+        period: said.period.map(|period| period.0),
+        timeout: or_seconds(said.timeout, 60),
+        submit: place(&said.submit)?,
+        deliver: said.deliver.as_ref().and_then(place),
+        read: place(&said.read)?,
+    })
 }
 
 fn mail_user(effective: &Effective<'_>) -> Option<String> {

@@ -5,6 +5,7 @@
 //! [`surroundings`] by the command line too, where no agent runs.
 
 pub mod ask;
+pub mod canary;
 mod certificate;
 mod file;
 mod heard;

@@ -15,6 +15,7 @@ use super::ask::{Asked, Question, ask};
 use super::pressure;
 use crate::desired::{External, Listener};
 use crate::model::{Incarnation, Name, Pressure, Round, Strain};
+use crate::status::CanaryRun;
 
 /// Questions under way at once: a round of a thousand services must not use up the agent's descriptors.
 const AT_ONCE: usize = 64;
@@ -56,6 +57,8 @@ pub enum Told {
     External(Name, Vec<Asked>),
     /// That was all.
     Over,
+    /// A run of the canary is over.
+    Canary(CanaryRun),
 }
 
 /// What was found of one service.

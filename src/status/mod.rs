@@ -5,11 +5,13 @@
 //! it holds no latency, no countdown and no heartbeat.
 
 mod build;
+mod canary;
 mod conditions;
 mod probes;
 mod tasks;
 
 pub use build::{About, instance, service_status};
+pub use canary::{CanaryHop, CanaryRun, Hop, HopOutcome};
 pub use conditions::{Facets, conditions};
 pub use probes::{ListenerProbe, ProbeReport, ProbeSample, ProbeSeries, ServiceProbe};
 pub use tasks::{TaskStatus, tasks};
