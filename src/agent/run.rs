@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use super::Settings;
 use super::chronicle::Chronicle;
 use super::cluster::Cluster;
+use super::gauges::Gauges;
 use super::handover::Parting;
 use super::off_loop::OffLoop;
 use super::rounds::Rounds;
@@ -288,6 +289,7 @@ fn begin(
         sources,
         probings: HashMap::new(),
         events,
+        gauges: Gauges::new(told.clone()),
         rounds: Rounds::new(told),
         door,
         clients: Clients::new(&settings.runtime_dir, reports),

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::chronicle::Chronicle;
 use super::cluster::Cluster;
+use super::gauges::Gauges;
 use super::handover::Parting;
 use super::off_loop::OffLoop;
 use super::rounds::Rounds;
@@ -49,6 +50,7 @@ pub(super) struct Agent {
     pub(super) probings: HashMap<Name, Probing>,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) rounds: Rounds,
+    pub(super) gauges: Gauges,
     pub(super) door: Door,
     pub(super) clients: Clients,
     pub(super) cluster: Cluster,
@@ -201,7 +203,7 @@ impl Agent {
         }
         self.sign_of_life(now);
         let watchdog = self.watchdog.map(|(every, last)| last.plus(every));
-        alarm.set([turn.wake, watchdog, self.rounds.wake()].into_iter().flatten().min())?;
+        alarm.set([turn.wake, watchdog, self.rounds.wake(), self.gauges.wake()].into_iter().flatten().min())?;
         if turn.finished {
             return Ok(After::End(None));
         }

@@ -7,6 +7,7 @@
 pub mod ask;
 mod certificate;
 mod file;
+pub mod gauge;
 mod heard;
 mod place;
 pub mod pressure;

@@ -3,6 +3,7 @@
 //! Every field is optional where a profile or a default may supply it, so that what git holds is what is read, and
 //! nothing is written into it. Meaning is given by [`super::resolve()`] only.
 
+mod gauge;
 mod host;
 mod listener;
 mod policy;
@@ -10,13 +11,14 @@ mod quantity;
 mod service;
 mod text;
 
+pub use gauge::{Disk, Queue, QueueKind};
 pub use host::{AccessMode, ResourceList, Resources, RetainPolicy, Storage, Task, Workload};
 pub use listener::{Listener, Login};
 pub use policy::{
     Autorestart, Control, External, GiveUp, HighAvailability, HighAvailabilityMode, Logs, Manager, ManagerType, Probes,
     Watcher,
 };
-pub use quantity::{Interval, Quantity, Size};
+pub use quantity::{Interval, Quantity, Room, Size};
 pub use service::{
     Check, DependencyRestart, GroupRole, HangAction, Limits, OnHang, Readiness, ReadinessType, Reload, Service,
     ServiceProbes, Variable,

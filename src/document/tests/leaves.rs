@@ -27,6 +27,8 @@ fn base() -> Value {
         "spec": {
             "profile": "Custom",
             "autorestart": {"onGiveUp": "RetryAfter"},
+            "probes": {"disks": [{"path": "/a", "freeWarning": "10%"}],
+                       "queues": [{"name": "q", "kind": "Postfix", "path": "/q", "maxMessages": 5}]},
             "schedule": [{"name": "task", "crontab": "0 1 1 * 1", "command": ["bin/task"],
                 "environment": [{"name": "A", "value": "b"}]}],
             "external": [{"name": "ldap", "listeners": [{"address": "127.0.0.1", "port": 1, "protocol": "Tcp",
@@ -138,6 +140,12 @@ fn change(leaf: &str) -> Option<Value> {
         | "spec.probes.pressureThreshold" => {
             json!(7)
         }
+        "spec.probes.disks[].path" | "spec.probes.queues[].path" => json!("/elsewhere"),
+        "spec.probes.disks[].freeWarning" | "spec.probes.disks[].freeInodesWarning" => json!("5Gi"),
+        "spec.probes.queues[].name" => json!("renamed"),
+        "spec.probes.queues[].kind" => json!("Directory"),
+        "spec.probes.queues[].maxMessages" => json!(6),
+        "spec.probes.queues[].maxAge" => json!("7s"),
         interval if interval.starts_with("spec.probes.") || interval.starts_with("spec.services[].probes.") => {
             json!("77s")
         }
