@@ -166,12 +166,10 @@ impl Agent {
         }
         self.turn_of_gauges(now, news);
         let measuring = self.gauges.is_pending();
-        let (over, waiting) = std::mem::take(&mut self.rounds.waiting)
-            .into_iter()
-            .partition(|waiting| {
-                let asks = waiting.names.iter().any(|name| self.rounds.is_pending(name));
-                !(asks || (waiting.gauges && measuring))
-            });
+        let (over, waiting) = std::mem::take(&mut self.rounds.waiting).into_iter().partition(|waiting| {
+            let asks = waiting.names.iter().any(|name| self.rounds.is_pending(name));
+            !(asks || (waiting.gauges && measuring))
+        });
         self.rounds.waiting = waiting;
         let over: Vec<Waiting> = over;
         for Waiting { names, gauges, reply } in over {

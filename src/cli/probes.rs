@@ -86,7 +86,8 @@ mod tests {
             assert_eq!(exit_code(&report), code, "{report:?}");
         }
         assert_eq!(exit_code(&ProbeReport::default()), 0);
-        for (level, code) in [(Some(Level::Within), 0), (Some(Level::Crossed), 1), (Some(Level::Unknown), 1), (None, 1)] {
+        for (level, code) in [(Some(Level::Within), 0), (Some(Level::Crossed), 1), (Some(Level::Unknown), 1), (None, 1)]
+        {
             let gauges = vec![GaugeProbe { level, ..GaugeProbe::default() }];
             assert_eq!(exit_code(&ProbeReport { services: Vec::new(), gauges }), code, "{level:?}");
         }

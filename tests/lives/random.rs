@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mailward::desired::{
-    Autorestart, DayRule, Desired, Does, Gauges, Group, GroupIx, Ix, Launch, OnGiveUp, OnHang, Probing, Service, StartOrder,
-    Task, Timing, Wanted, topological,
+    Autorestart, DayRule, Desired, Does, Gauges, Group, GroupIx, Ix, Launch, OnGiveUp, OnHang, Probing, Service,
+    StartOrder, Task, Timing, Wanted, topological,
 };
 use mailward::model::{Fingerprint, Name};
 

@@ -20,11 +20,8 @@ fn free(free: u64, nodes: u64) -> Reading {
 }
 
 fn waits(hold: u64, deferred: u64, oldest: Option<u64>) -> Reading {
-    let waiting = |folder, messages, oldest: Option<u64>| Waiting {
-        folder,
-        messages,
-        oldest: oldest.map(Duration::from_secs),
-    };
+    let waiting =
+        |folder, messages, oldest: Option<u64>| Waiting { folder, messages, oldest: oldest.map(Duration::from_secs) };
     let folders = vec![waiting("hold", hold, None), waiting("deferred", deferred, oldest)];
     Reading::Queue { folders, whole: true }
 }
@@ -96,10 +93,8 @@ fn r08_what_was_crossed_is_over_only_a_tenth_beyond_so_that_hovering_is_told_onc
 fn r08_what_could_not_be_read_or_counted_is_unknown_and_never_within() {
     let unread = Reading::Unknown(Name::from("gone"));
     assert_eq!(judge(&queue(Some(1), None), &Standing::Within, &unread).level(), Level::Unknown);
-    let some = |number| Reading::Queue {
-        folders: vec![Waiting { messages: number, ..Waiting::default() }],
-        whole: false,
-    };
+    let some =
+        |number| Reading::Queue { folders: vec![Waiting { messages: number, ..Waiting::default() }], whole: false };
     assert_eq!(judge(&queue(Some(10), None), &Standing::Within, &some(3)).level(), Level::Unknown);
     assert_eq!(judge(&queue(Some(10), None), &Standing::Within, &some(11)).level(), Level::Crossed);
     let other = judge(&disk(None, None), &Standing::Within, &some(3));
