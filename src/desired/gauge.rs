@@ -68,6 +68,7 @@ pub enum Reserve {
 pub enum QueueKind {
     /// As Postfix keeps them: hold, deferred, active, incoming and maildrop, each counted. Age is time since arrival.
     Postfix,
-    /// A file a message, in the folder and in those below it, four deep at most. Age is time since the file was last written.
+    /// A file a message, in the folder and in those below it, three deep at most. Age is time since the file was last
+    /// written.
     Directory,
 }

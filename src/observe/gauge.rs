@@ -22,7 +22,7 @@ use crate::model::{Name, Reading, Share, Waiting};
 
 /// The folders of Postfix's `queue_directory` in which messages wait (`qmgr(8)`).
 const POSTFIX: [&str; 5] = ["maildrop", "incoming", "active", "deferred", "hold"];
-/// Folders below a queue's folder that are entered, one in the other: Postfix's `hash_queue_depth` is 1.
+/// Folders that are entered one in the other, the first included: the `hash_queue_depth` of Postfix is 1.
 const DEPTH: u8 = 4;
 /// Files that are counted at most; one more than any threshold.
 const MOST: u64 = 1_000_001;
