@@ -39,7 +39,7 @@ pub fn wall() -> Wall {
 pub fn mail_date(at: Wall) -> String {
     let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     // Only years that mail cannot write are refused.
-    jiff::fmt::rfc2822::to_string(&at.to_zoned(jiff::tz::TimeZone::UTC)).unwrap_or_default()
+    jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_string(&at).unwrap_or_default()
 }
 
 /// A time zone of the system's database.

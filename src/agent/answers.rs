@@ -19,6 +19,7 @@ impl Agent {
         let says = |name: &str| self.host.said(name).and_then(|said| said.status.clone());
         let mut instance = instance(&self.engine, &about, now.boot, says, |name| self.host.last_lines(name));
         instance.tasks = self.task_status(now);
+        instance.gauges = self.gauge_status();
         let facets = Facets {
             refused: self.refused.clone(),
             suspended: self.engine.desired().suspended,

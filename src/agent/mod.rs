@@ -10,6 +10,7 @@ mod chronicle;
 mod clients;
 mod cluster;
 mod evidence;
+mod gauges;
 mod handover;
 mod off_loop;
 mod rounds;

@@ -17,6 +17,7 @@ use super::Settings;
 use super::canary::Flights;
 use super::chronicle::Chronicle;
 use super::cluster::Cluster;
+use super::gauges::Gauges;
 use super::handover::Parting;
 use super::off_loop::OffLoop;
 use super::rounds::Rounds;
@@ -290,6 +291,7 @@ fn begin(
         probings: HashMap::new(),
         events,
         flights: Flights::new(told.clone()),
+        gauges: Gauges::new(told.clone()),
         rounds: Rounds::new(told),
         door,
         clients: Clients::new(&settings.runtime_dir, reports),

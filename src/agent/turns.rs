@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::canary::Flights;
 use super::chronicle::Chronicle;
 use super::cluster::Cluster;
+use super::gauges::Gauges;
 use super::handover::Parting;
 use super::off_loop::OffLoop;
-use super::canary::Flights;
 use super::rounds::Rounds;
 use super::schedule::Reply;
 use super::{Request, wishes};
@@ -51,6 +52,7 @@ pub(super) struct Agent {
     pub(super) events: mpsc::Sender<Event>,
     pub(super) rounds: Rounds,
     pub(super) flights: Flights,
+    pub(super) gauges: Gauges,
     pub(super) door: Door,
     pub(super) clients: Clients,
     pub(super) cluster: Cluster,
@@ -206,7 +208,8 @@ impl Agent {
         }
         self.sign_of_life(now);
         let watchdog = self.watchdog.map(|(every, last)| last.plus(every));
-        alarm.set([turn.wake, watchdog, self.rounds.wake(), self.flights.wake()].into_iter().flatten().min())?;
+        let wakes = [turn.wake, watchdog, self.rounds.wake(), self.gauges.wake(), self.flights.wake()];
+        alarm.set(wakes.into_iter().flatten().min())?;
         if turn.finished {
             return Ok(After::End(None));
         }

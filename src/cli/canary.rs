@@ -22,7 +22,7 @@ pub(crate) async fn canary(client: &Client, said: &Canary) -> Result<u8, Failure
         match client.canary().await {
             Ok(run) => vec![run],
             Err(ClientError::Refused(problem)) if problem.status == 404 => {
-                return Err(Failure::new(NOT_DECLARED, problem.to_string()));
+                return Err(Failure::new(NOT_DECLARED, problem.detail.clone()));
             }
             Err(error) => return Err(error.into()),
         }

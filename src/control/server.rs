@@ -258,7 +258,9 @@ impl Peer {
         self.send(Request::Canary(back)).await?;
         match answer.await {
             Ok(Some(run)) => Ok(json(StatusCode::OK, &run)),
-            Ok(None) => Err(Problem::new(StatusCode::NOT_FOUND, "the document declares no canary (spec.canary)").into()),
+            Ok(None) => {
+                Err(Problem::new(StatusCode::NOT_FOUND, "the document declares no canary (spec.canary)").into())
+            }
             Err(_) => Err(gone()),
         }
     }

@@ -72,7 +72,7 @@ async fn by_rote(mut requests: mpsc::Receiver<Request>) -> Vec<Order> {
             Request::Probe(names, back) => {
                 let services =
                     names.iter().map(|name| ServiceProbe { service: name.to_string(), ..Default::default() });
-                let _ = back.send(ProbeReport { services: services.collect() });
+                let _ = back.send(ProbeReport { services: services.collect(), ..ProbeReport::default() });
             }
             Request::Probes(_, back) => drop(back.send(Vec::new())),
             Request::Canary(back) => drop(back.send(Some(CanaryRun::default()))),

@@ -9,8 +9,8 @@ use super::effective::{Effective, Merged};
 use super::schedule;
 use super::spec::{self, DependencyRestart, GiveUp, GroupRole, HighAvailabilityMode, ReadinessType, Service};
 use crate::desired::{
-    Autorestart, Canary, Desired, External, Group, GroupIx, Ix, Launch, Limits, Listener, Login, OnGiveUp, Probe, Readiness,
-    Reload, Wanted, topological,
+    Autorestart, Canary, Desired, External, Gauge, Gauges, Group, GroupIx, Ix, Launch, Limits, Listener, Login,
+    Measured, OnGiveUp, Probe, Readiness, Reload, Wanted, topological,
 };
 use crate::model::{Fingerprint, Name};
 use crate::policy::cluster;
@@ -170,6 +170,7 @@ pub fn resolve(document: &Document, generation: i64) -> Desired {
         services,
         groups,
         externals: externals(&effective),
+        gauges: gauges(&effective),
         topological,
         tasks: schedule::tasks(&effective, &unwanted),
     }
@@ -238,6 +239,30 @@ fn externals(effective: &Effective<'_>) -> Vec<External> {
         timeout: external.timeout.map_or(general, |timeout| timeout.0),
     };
     effective.spec.external.iter().map(one).collect()
+}
+
+/// What is measured beside the services: disks, then queues.
+fn gauges(effective: &Effective<'_>) -> Gauges {
+    let general = effective.probing(&Service::default());
+    let Some(probes) = &effective.spec.probes else { return Gauges::default() };
+    let disks = probes.disks.iter().map(|disk| Gauge {
+        name: name(&format!("disk {}", &*disk.path)),
+        of: Measured::Disk {
+            path: disk.path.to_string(),
+            room: disk.free_warning.map(|room| room.0),
+            inodes: disk.free_inodes_warning.map(|room| room.0),
+        },
+    });
+    let queues = probes.queues.iter().map(|queue| Gauge {
+        name: name(&format!("queue {}", &*queue.name)),
+        of: Measured::Queue {
+            kind: queue.kind,
+            path: queue.path.to_string(),
+            messages: queue.max_messages,
+            age: queue.max_age.map(|age| age.0),
+        },
+    });
+    Gauges { list: disks.chain(queues).collect(), period: general.period, timeout: general.timeout }
 }
 
 fn launch(effective: &Effective<'_>, service: &Service) -> Launch {

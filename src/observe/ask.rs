@@ -55,7 +55,14 @@ impl Question {
     /// Asks whether a listener greets as its protocol demands, over TLS where it has that; the certificate is not looked
     /// at. `number` is given back in the answer; `limit` is how long everything but the goodbye may take.
     pub fn greeting(number: u16, listener: &Listener, limit: Duration) -> Self {
-        Self { number, listener: listener.clone(), place: Place::of(listener), whole: false, errand: Errand::None, limit }
+        Self {
+            number,
+            listener: listener.clone(),
+            place: Place::of(listener),
+            whole: false,
+            errand: Errand::None,
+            limit,
+        }
     }
 
     /// Asks everything that is declared: greeting, capabilities, login, recipient or path, and the certificate.
@@ -103,14 +110,14 @@ pub async fn ask(question: &Question) -> Asked {
     let began = Instant::now();
     let deadline = began + question.limit;
     let mut asking = Asking {
-            question,
-            began,
-            step: Step::LookUp,
-            transcript: Transcript::default(),
-            certificate: None,
-            done: false,
-            found: None,
-        };
+        question,
+        began,
+        step: Step::LookUp,
+        transcript: Transcript::default(),
+        certificate: None,
+        done: false,
+        found: None,
+    };
     let heard = match timeout_at(deadline, asking.converse()).await {
         Ok(heard) => heard,
         Err(_) => asking.timed_out(deadline),

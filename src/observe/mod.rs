@@ -8,6 +8,7 @@ pub mod ask;
 pub mod canary;
 mod certificate;
 mod file;
+pub mod gauge;
 mod heard;
 mod place;
 pub mod pressure;

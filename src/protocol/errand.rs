@@ -85,7 +85,8 @@ mod tests {
     #[test]
     fn a_canary_is_known_by_its_header_and_answers_nobody() {
         let mark = Mark::new("mail", "1764158400000");
-        let letter = Letter::canary(&mark, "canary@example.org", "canary@example.org", "Thu, 26 Nov 2026 12:00:00 +0000");
+        let letter =
+            Letter::canary(&mark, "canary@example.org", "canary@example.org", "Thu, 26 Nov 2026 12:00:00 +0000");
         assert!(letter.text.contains("\r\nX-Mailward-Canary: mail/1764158400000/\r\n"), "{}", letter.text);
         assert!(letter.text.contains("\r\nAuto-Submitted: auto-generated\r\n"));
         assert!(letter.text.contains("\r\nMessage-ID: <mail.1764158400000@probe.mailward.invalid>\r\n"));

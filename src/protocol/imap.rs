@@ -109,9 +109,12 @@ impl Phase {
             Awaits::StartTls => Turn::secure(),
             Awaits::Capability => self.log_in(script),
             Awaits::Login => self.logged_in(script),
-            Awaits::Able | Awaits::Select | Awaits::SearchAll | Awaits::SearchOurs | Awaits::Store | Awaits::Expunge => {
-                self.collect(script)
-            }
+            Awaits::Able
+            | Awaits::Select
+            | Awaits::SearchAll
+            | Awaits::SearchOurs
+            | Awaits::Store
+            | Awaits::Expunge => self.collect(script),
         }
     }
 

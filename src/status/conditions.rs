@@ -85,6 +85,9 @@ pub fn conditions(instance: &Instance, facets: &Facets, previous: &[Condition], 
         (Truth::True, "ProbesComplain", words)
     } else if let Some(words) = &facets.canary {
         (Truth::True, "CanaryBroke", words.clone())
+    } else if !instance.gauges.is_empty() {
+        let words = instance.gauges.iter().map(|gauge| format!("{}: {}", gauge.name, gauge.finding));
+        (Truth::True, "ThresholdsCrossed", words.collect::<Vec<_>>().join("; "))
     } else if let Some(first) = facets.complaints.first() {
         (Truth::True, "AgentComplains", first.clone())
     } else {

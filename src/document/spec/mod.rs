@@ -4,6 +4,7 @@
 //! nothing is written into it. Meaning is given by [`super::resolve()`] only.
 
 mod canary;
+mod gauge;
 mod host;
 mod listener;
 mod policy;
@@ -12,13 +13,14 @@ mod service;
 mod text;
 
 pub use canary::Canary;
+pub use gauge::{Disk, Queue, QueueKind};
 pub use host::{AccessMode, ResourceList, Resources, RetainPolicy, Storage, Task, Workload};
 pub use listener::{Listener, Login};
 pub use policy::{
     Autorestart, Control, External, GiveUp, HighAvailability, HighAvailabilityMode, Logs, Manager, ManagerType, Probes,
     Watcher,
 };
-pub use quantity::{Interval, Quantity, Size};
+pub use quantity::{Interval, Quantity, Room, Size};
 pub use service::{
     Check, DependencyRestart, GroupRole, HangAction, Limits, OnHang, Readiness, ReadinessType, Reload, Service,
     ServiceProbes, Variable,
