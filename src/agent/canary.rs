@@ -26,13 +26,23 @@ pub(super) struct Flights {
     declared: Option<Canary>,
     due: Option<Boot>,
     is_under_way: bool,
+    /// The run under way is of a canary that is not declared any more.
+    is_stale: bool,
     kept: VecDeque<CanaryRun>,
     waiting: Vec<oneshot::Sender<Option<CanaryRun>>>,
 }
 
 impl Flights {
     pub(super) fn new(tell: mpsc::Sender<Told>) -> Self {
-        Self { tell, declared: None, due: None, is_under_way: false, kept: VecDeque::new(), waiting: Vec::new() }
+        Self {
+            tell,
+            declared: None,
+            due: None,
+            is_under_way: false,
+            is_stale: false,
+            kept: VecDeque::new(),
+            waiting: Vec::new(),
+        }
     }
 
     /// What the document says now. What another canary found says nothing of this one.
@@ -41,7 +51,14 @@ impl Flights {
             self.declared = declared.cloned();
             self.due = None;
             self.kept.clear();
+            self.is_stale = self.is_under_way;
         }
+    }
+
+    /// A run is over; whether it says something of the canary that is declared.
+    fn end(&mut self) -> bool {
+        self.is_under_way = false;
+        !std::mem::take(&mut self.is_stale)
     }
 
     /// The next moment at which it is due.
@@ -68,7 +85,10 @@ impl Agent {
 
     /// A run is over.
     pub(super) fn hear_canary(&mut self, now: Now, run: CanaryRun) {
-        self.flights.is_under_way = false;
+        if !self.flights.end() {
+            // Whoever asked is told of the run that follows, or that none is declared.
+            return;
+        }
         for waiting in std::mem::take(&mut self.flights.waiting) {
             let _ = waiting.send(Some(run.clone()));
         }
@@ -112,5 +132,41 @@ impl Agent {
             // Nobody listens any more where the agent has ended.
             let _ = tell.send(Told::Canary(run)).await;
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document;
+
+    fn declared(recipient: &str) -> Option<Canary> {
+        let text = format!(
+            "apiVersion: mailward.dev/v1alpha1\nkind: MessagingServer\nmetadata: {{name: mail}}\nspec:\n  profile: \
+             Custom\n  services: [{{name: web, command: [/bin/web]}}]\n  canary:\n    recipient: {recipient}\n    submit: \
+             {{port: 25, protocol: Smtp}}\n    read: {{port: 143, protocol: Imap, login: {{user: a, passwordFile: \
+             /etc/a}}}}\n"
+        );
+        document::settings(&document::read(text.as_bytes(), "test.yaml").document.expect("a document")).canary
+    }
+
+    #[test]
+    fn a_run_of_a_canary_that_is_not_declared_any_more_says_nothing() {
+        let mut flights = Flights::new(mpsc::channel(1).0);
+        let (before, after) = (declared("a@example.org"), declared("b@example.org"));
+        assert!(before.is_some() && before != after);
+        flights.declare(before.as_ref());
+        flights.is_under_way = true;
+        flights.declare(before.as_ref());
+        assert!(flights.end(), "the same document again is no change");
+        for next in [after.as_ref(), None] {
+            flights.is_under_way = true;
+            flights.declare(next);
+            assert!(!flights.end(), "it is of the one before");
+            flights.is_under_way = true;
+            assert!(flights.end(), "and the next is not");
+        }
+        flights.declare(before.as_ref());
+        assert!(flights.end(), "none was under way");
     }
 }

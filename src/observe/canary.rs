@@ -40,23 +40,24 @@ async fn follow(canary: &Canary, mark: &Mark, date: &str, hops: &mut Vec<CanaryH
     let asked = ask(&Question::errand(&submit, Errand::Send(letter), PATIENCE)).await;
     pass(hops, Hop::Smtp, &asked, asked.answer.took)?;
     let handed_in = Instant::now();
-    if let Some(deliver) = &canary.deliver {
-        let mut deliver = deliver.clone();
-        deliver.probe.recipient = Some(canary.recipient.clone());
-        let asked = ask(&Question::whole(0, &deliver, PATIENCE)).await;
-        pass(hops, Hop::Lmtp, &asked, asked.answer.took)?;
-    }
+    // Its no is none yet: the message may lie in the mailbox already, and be what fills it.
+    let lmtp = recipient_taken(canary).await;
     let mut pause = FIRST_PAUSE;
     loop {
         let waited = handed_in.elapsed();
         let asked = ask(&Question::errand(&canary.read, Errand::Collect(mark.clone()), PATIENCE)).await;
         if let Some(found) = asked.found {
+            hops.extend(lmtp.map(|lmtp| passed(Hop::Lmtp, lmtp.answer.took)));
             hops.push(passed(Hop::Queue, waited));
             hops.push(passed(Hop::Imap, found));
             return pass(hops, Hop::Delete, &asked, asked.answer.took.saturating_sub(found));
         }
         pass_unheard(hops, &asked)?;
         if waited >= canary.timeout {
+            // It is asked again: what it said in the beginning may be over, or have begun since.
+            if let Some(lmtp) = recipient_taken(canary).await {
+                pass(hops, Hop::Lmtp, &lmtp, lmtp.answer.took)?;
+            }
             let words = format!("handed in, and not in the mailbox after {:?}: it waits in the queue", canary.timeout);
             hops.push(CanaryHop { outcome: HopOutcome::Broke, words, ..passed(Hop::Queue, waited) });
             return Err(Stopped);
@@ -64,6 +65,13 @@ async fn follow(canary: &Canary, mark: &Mark, date: &str, hops: &mut Vec<CanaryH
         sleep(pause.min(canary.timeout.saturating_sub(waited))).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+}
+
+/// Asks where mail is delivered whether the recipient's is taken.
+async fn recipient_taken(canary: &Canary) -> Option<Asked> {
+    let mut deliver = canary.deliver.clone()?;
+    deliver.probe.recipient = Some(canary.recipient.clone());
+    Some(ask(&Question::whole(0, &deliver, PATIENCE)).await)
 }
 
 /// A look into the mailbox that found nothing is no hop; one that failed ends the run.

@@ -41,9 +41,10 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// Of the run with this number (unique for the server's name) of the server of this name.
+    /// Of the run with this number (unique for the server's name) of the server of this name. A slash on both sides: a
+    /// search finds what is anywhere in a header, and `mail/` is also in the mark of a server called `webmail`.
     pub fn new(server: &str, run: &str) -> Self {
-        Self { all: format!("{server}/"), ours: format!("{server}/{run}/") }
+        Self { all: format!("/{server}/"), ours: format!("/{server}/{run}/") }
     }
 }
 
@@ -51,7 +52,7 @@ impl Letter {
     /// The canary's message. `date` is as RFC 5322 3.3 has it. It says of itself that no person sent it (RFC 3834 5), so
     /// that nothing answers it.
     pub fn canary(mark: &Mark, sender: &str, recipient: &str, date: &str) -> Self {
-        let id = mark.ours.trim_end_matches('/').replace('/', ".");
+        let id = mark.ours.trim_matches('/').replace('/', ".");
         let mut text = String::new();
         for (name, value) in [
             ("Date", date),
@@ -87,10 +88,17 @@ mod tests {
         let mark = Mark::new("mail", "1764158400000");
         let letter =
             Letter::canary(&mark, "canary@example.org", "canary@example.org", "Thu, 26 Nov 2026 12:00:00 +0000");
-        assert!(letter.text.contains("\r\nX-Mailward-Canary: mail/1764158400000/\r\n"), "{}", letter.text);
+        assert!(letter.text.contains("\r\nX-Mailward-Canary: /mail/1764158400000/\r\n"), "{}", letter.text);
         assert!(letter.text.contains("\r\nAuto-Submitted: auto-generated\r\n"));
         assert!(letter.text.contains("\r\nMessage-ID: <mail.1764158400000@probe.mailward.invalid>\r\n"));
         assert!(letter.text.split("\r\n").all(|line| !line.starts_with('.') && !line.contains(['\r', '\n'])));
+    }
+
+    #[test]
+    fn a_server_whose_name_ends_like_anothers_does_not_own_the_others_messages() {
+        let (mail, webmail) = (Mark::new("mail", "1"), Mark::new("webmail", "1"));
+        assert!(!webmail.ours.contains(&mail.all), "{} is in {}", mail.all, webmail.ours);
+        assert!(!Mark::new("mail", "12").ours.contains(&mail.ours) && mail.ours.contains(&mail.all));
     }
 
     #[test]

@@ -142,7 +142,11 @@ impl Phase {
                 (Awaits::SearchOurs, search(&mark.ours))
             }
             Awaits::SearchOurs => {
-                self.found = listed.is_some();
+                // It may have come between the two searches, or be one too many for the first.
+                if let Some(ours) = listed {
+                    self.found = true;
+                    self.all = format!("{ours},{}", self.all);
+                }
                 (Awaits::Store, format!("UID STORE {} +FLAGS.SILENT (\\Deleted)", self.all))
             }
             Awaits::Store if self.uid_expunge => (Awaits::Expunge, format!("UID EXPUNGE {}", self.all)),
