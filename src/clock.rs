@@ -35,6 +35,13 @@ pub fn wall() -> Wall {
     Wall(at.tv_sec.saturating_mul(1_000).saturating_add(at.tv_nsec / 1_000_000))
 }
 
+/// A moment as mail has it (RFC 5322 3.3), in UTC.
+pub fn mail_date(at: Wall) -> String {
+    let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    // Only years that mail cannot write are refused.
+    jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_string(&at).unwrap_or_default()
+}
+
 /// A time zone of the system's database.
 #[derive(Clone, Debug)]
 pub struct LocalZone(jiff::tz::TimeZone);

@@ -19,8 +19,9 @@ const LINES: usize = 450;
 const LONG: usize = 400;
 
 /// Who reads a clock beside `src/clock.rs`, and why that is no decision about a service.
-const CLOCKS: [(&str, &str); 6] = [
+const CLOCKS: [(&str, &str); 7] = [
     ("src/clock.rs", "it is the reader"),
+    ("src/observe/canary.rs", "measures how long a hop takes"),
     ("src/observe/ask.rs", "measures how long an answer takes"),
     ("src/supervise/place.rs", "compares the age of a pid file with a process's"),
     ("src/sources/", "lets writes settle, on a thread of its own"),

@@ -20,11 +20,13 @@ impl Agent {
         let says = |name: &str| self.host.said(name).and_then(|said| said.status.clone());
         let mut instance = instance(&self.engine, &about, now.boot, says, |name| self.host.last_lines(name));
         instance.tasks = self.task_status(now);
+        instance.gauges = self.gauge_status();
         let facets = Facets {
             refused: self.refused.clone(),
             suspended: self.engine.desired().suspended,
             watched: self.engine.desired().watched,
             complaints: self.chronicle.complaints(),
+            canary: self.flights.finding(),
         };
         self.conditions = conditions(&instance, &facets, &self.conditions, now.wall);
         let status = Status {

@@ -10,7 +10,7 @@ use super::Told;
 use crate::desired::Desired;
 use crate::document::Settings;
 use crate::engine::{ClientNews, Happened, Happening, TaskDid};
-use crate::model::{Diagnosis, Exit, Name, Now};
+use crate::model::{self, Diagnosis, Exit, Name, Now};
 use crate::report::default_log::Level;
 use crate::report::lines::Stamp;
 use crate::report::rotating::{Notice, Rotation};
@@ -197,6 +197,7 @@ fn level(what: &Happened) -> Level {
                 | Diagnosis::Excused(_)
                 | Diagnosis::Fails(_),
         }
+        | Happened::Measured { level: model::Level::Crossed | model::Level::Unknown, .. }
         | Happened::Stressed
         | Happened::RestartsAlone { .. }
         | Happened::GroupRestarts { .. }
@@ -206,6 +207,7 @@ fn level(what: &Happened) -> Level {
         | Happened::ReloadFailed { .. }
         | Happened::CheckFailed { .. } => Level::Warning,
         Happened::Probed { diagnosis: Diagnosis::Answers }
+        | Happened::Measured { level: model::Level::Within, .. }
         | Happened::Ordered { .. }
         | Happened::HeldBy { .. }
         | Happened::Forgiven
@@ -252,6 +254,7 @@ fn word(what: &Happened) -> &'static str {
         Happened::NotSpawned { .. } => "NotSpawned",
         Happened::NotReadyInTime => "NotReadyInTime",
         Happened::Probed { .. } => "Probed",
+        Happened::Measured { .. } => "Measured",
         Happened::Stressed => "Stressed",
         Happened::Hangs { .. } => "Hangs",
         Happened::LeftHanging { .. } => "LeftHanging",

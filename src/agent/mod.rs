@@ -5,10 +5,12 @@
 //! done is the host's.
 
 mod answers;
+mod canary;
 mod chronicle;
 mod clients;
 mod cluster;
 mod evidence;
+mod gauges;
 mod handover;
 mod off_loop;
 mod rounds;

@@ -40,6 +40,8 @@ pub(super) struct Rounds {
 /// Somebody who asked for a round.
 struct Waiting {
     names: Vec<Name>,
+    /// Whether disks and queues are waited for too.
+    gauges: bool,
     reply: oneshot::Sender<ProbeReport>,
 }
 
@@ -105,6 +107,9 @@ impl Agent {
                     self.rounds.latest.insert(name, asked);
                 }
                 Told::Over => self.rounds.running = None,
+                Told::Canary(run) => self.hear_canary(now, run),
+                Told::Gauge { name, reading, took } => self.hear_gauge(now, &name, reading, took),
+                Told::GaugesOver => self.gauges.over(),
             }
         }
     }
@@ -122,8 +127,12 @@ impl Agent {
 
     /// Somebody wants a round: of these services, or of all.
     pub(super) fn want_round(&mut self, names: Vec<Name>, reply: oneshot::Sender<ProbeReport>) {
+        let all = names.is_empty();
+        if all {
+            self.gauges.want();
+        }
         let desired = self.engine.desired();
-        let names = if names.is_empty() {
+        let names = if all {
             let probed = desired.services.iter().filter(|service| service.probing.enabled);
             let up = probed.filter(|service| self.engine.find(&service.name).is_some_and(|ix| self.is_wanted(ix)));
             up.map(|service| service.name.clone()).collect()
@@ -136,7 +145,7 @@ impl Agent {
                 self.rounds.queued.insert(name.clone(), Duration::ZERO);
             }
         }
-        self.rounds.waiting.push(Waiting { names, reply });
+        self.rounds.waiting.push(Waiting { names, gauges: all, reply });
     }
 
     fn is_wanted(&self, ix: Ix) -> bool {
@@ -156,14 +165,18 @@ impl Agent {
         if self.rounds.running.is_none() && !self.rounds.queued.is_empty() {
             self.begin_round();
         }
-        let (over, waiting) = std::mem::take(&mut self.rounds.waiting)
-            .into_iter()
-            .partition(|waiting| !waiting.names.iter().any(|name| self.rounds.is_pending(name)));
+        self.turn_of_gauges(now, news);
+        let measuring = self.gauges.is_pending();
+        let (over, waiting) = std::mem::take(&mut self.rounds.waiting).into_iter().partition(|waiting| {
+            let asks = waiting.names.iter().any(|name| self.rounds.is_pending(name));
+            !(asks || (waiting.gauges && measuring))
+        });
         self.rounds.waiting = waiting;
         let over: Vec<Waiting> = over;
-        for Waiting { names, reply } in over {
+        for Waiting { names, gauges, reply } in over {
+            let gauges = if gauges { self.gauge_report() } else { Vec::new() };
             // Whoever asked may have gone.
-            let _ = reply.send(self.report_of(now, &names));
+            let _ = reply.send(ProbeReport { gauges, services: self.report_of(now, &names) });
         }
     }
 
@@ -236,7 +249,7 @@ impl Agent {
         told.collect()
     }
 
-    fn report_of(&self, now: Now, names: &[Name]) -> ProbeReport {
+    fn report_of(&self, now: Now, names: &[Name]) -> Vec<ServiceProbe> {
         let desired = self.engine.desired();
         let mut services: Vec<ServiceProbe> = names.iter().map(|name| self.report_of_one(now, name)).collect();
         let needed = |name: &Name| {
@@ -258,7 +271,7 @@ impl Agent {
                 ..ServiceProbe::default()
             });
         }
-        ProbeReport { services }
+        services
     }
 
     fn report_of_one(&self, now: Now, name: &Name) -> ServiceProbe {
@@ -300,6 +313,7 @@ impl Agent {
                 samples: samples.iter().map(|sample| sample.told()).collect(),
             })
             .collect();
+        all.extend(self.gauges.series(only));
         all.sort_by(|a, b| a.service.cmp(&b.service));
         all
     }
@@ -312,6 +326,7 @@ impl Sample {
             listener: self.listener,
             took_ms: u64::from(self.millis),
             verdict: self.verdict.to_owned(),
+            value: None,
         }
     }
 }

@@ -14,8 +14,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::Settings;
+use super::canary::Flights;
 use super::chronicle::Chronicle;
 use super::cluster::Cluster;
+use super::gauges::Gauges;
 use super::handover::Parting;
 use super::off_loop::OffLoop;
 use super::rounds::Rounds;
@@ -288,6 +290,8 @@ fn begin(
         sources,
         probings: HashMap::new(),
         events,
+        flights: Flights::new(told.clone()),
+        gauges: Gauges::new(told.clone()),
         rounds: Rounds::new(told),
         door,
         clients: Clients::new(&settings.runtime_dir, reports),

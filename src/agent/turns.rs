@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::canary::Flights;
 use super::chronicle::Chronicle;
 use super::cluster::Cluster;
+use super::gauges::Gauges;
 use super::handover::Parting;
 use super::off_loop::OffLoop;
 use super::rounds::Rounds;
@@ -49,6 +51,8 @@ pub(super) struct Agent {
     pub(super) probings: HashMap<Name, Probing>,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) rounds: Rounds,
+    pub(super) flights: Flights,
+    pub(super) gauges: Gauges,
     pub(super) door: Door,
     pub(super) clients: Clients,
     pub(super) cluster: Cluster,
@@ -132,6 +136,7 @@ impl Agent {
                 Request::Refresh => self.reopen(),
                 Request::Follow(follower) => self.chronicle.follow(follower),
                 Request::Probe(names, reply) => self.want_round(names, reply),
+                Request::Canary(reply) => self.want_canary(reply),
                 Request::End { stop_services: true, done } => {
                     self.engine.end(now);
                     self.tell_systemd(&[sd_notify::State::Stopping]);
@@ -152,6 +157,7 @@ impl Agent {
                 | Request::Why(..)
                 | Request::Schedule(_)
                 | Request::Probes(..)
+                | Request::CanaryRuns(..)
                 | Request::History(..) => questions.push(request),
             }
         }
@@ -182,6 +188,7 @@ impl Agent {
             let _ = reply.send(Ok(answers));
         }
         self.turn_of_rounds(now, &turn.news);
+        self.turn_of_canary(now);
         for happening in turn.news {
             self.note_parting(&happening);
             if happening.what == Happened::Forgotten {
@@ -201,7 +208,8 @@ impl Agent {
         }
         self.sign_of_life(now);
         let watchdog = self.watchdog.map(|(every, last)| last.plus(every));
-        alarm.set([turn.wake, watchdog, self.rounds.wake()].into_iter().flatten().min())?;
+        let wakes = [turn.wake, watchdog, self.rounds.wake(), self.gauges.wake(), self.flights.wake()];
+        alarm.set(wakes.into_iter().flatten().min())?;
         if turn.finished {
             return Ok(After::End(None));
         }
@@ -216,11 +224,13 @@ impl Agent {
             Request::Why(name, reply) => drop(reply.send(self.why(&name))),
             Request::History(service, reply) => drop(reply.send(self.chronicle.history(service.as_ref()))),
             Request::Schedule(reply) => drop(reply.send(Scheduled::all(&self.engine))),
+            Request::CanaryRuns(reply) => drop(reply.send(self.flights.kept())),
             Request::Probes(service, reply) => drop(reply.send(self.probe_series(service.as_ref()))),
             Request::Order { .. }
             | Request::RunTask(..)
             | Request::TaskMissed(..)
             | Request::Probe(..)
+            | Request::Canary(..)
             | Request::Refresh
             | Request::End { .. }
             | Request::Follow(_) => {}
@@ -335,6 +345,7 @@ impl Agent {
             self.host.update(&service.name, &service.launch);
         }
         self.open_doors(site);
+        self.flights.declare(site.canary.as_ref());
         self.cluster.said.clone_from(&site.cluster);
         self.host.bound_logs(site.rotate_size.unwrap_or(0), site.keep);
         if self.door.access.others_may_read() != site.others_may_read {

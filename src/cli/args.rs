@@ -95,6 +95,12 @@ pub(crate) enum Command {
     /// where everything answers in time, 1 where something answers but not well, could not be asked or is excused, 2
     /// where something does not answer, 64 for an unknown name, 69 where no agent runs.
     Probe(Probe),
+    /// Sends a message through the whole mail server now, and names the hop that broke.
+    ///
+    /// The agent does it as `spec.canary` says, and deletes the message on arrival; nothing is restarted for it. Ends
+    /// with 0 where it came through, 1 where that could not be found out, 2 where a hop broke, 78 where the document
+    /// declares no canary, 69 where no agent runs.
+    Canary(Canary),
     /// Plays scenarios with the agent's own planner and prints what it decides.
     Simulate(Simulate),
     /// Prints the JSON Schema of the document.
@@ -231,6 +237,17 @@ pub(crate) struct Probe {
     /// How it is printed.
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: StatusOutput,
+}
+
+/// `canary`.
+#[derive(Debug, Args)]
+pub(crate) struct Canary {
+    /// Shows the runs that are kept, oldest first, and sends nothing.
+    #[arg(long)]
+    pub(crate) history: bool,
+    /// How it is printed.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
 }
 
 /// `msprobe`: as Oracle's other commands it takes the folders of the agent.

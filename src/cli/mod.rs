@@ -4,6 +4,7 @@
 //! Oracle's commands. One file a group of commands; [`render`] turns values into text.
 
 mod args;
+mod canary;
 mod demo;
 mod documents;
 mod failure;
@@ -88,6 +89,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Why(said) => wait_for(questions::why(&client()?, &said)),
         Command::History(said) => wait_for(questions::history(&client()?, &said)),
         Command::Probe(said) => wait_for(probes::probe(&client()?, &said)),
+        Command::Canary(said) => wait_for(canary::canary(&client()?, &said)),
         Command::Msprobe(said) => wait_for(probes::probe(&folders::client(&agent, &said.place)?, &said.probe)),
         Command::Start(said) => wait_for(orders::order(&client()?, Verb::Start, &said)),
         Command::Stop(said) => wait_for(orders::order(&client()?, Verb::Stop, &said)),

@@ -5,7 +5,7 @@ use super::failure::{Failure, OK, USAGE};
 use super::terminal::{print, style};
 use super::{names, render};
 use crate::control::{Client, ClientError};
-use crate::model::Health;
+use crate::model::{Health, Level};
 use crate::status::{ProbeReport, ServiceProbe};
 
 /// Something answers, but not well, could not be asked, or is excused.
@@ -34,9 +34,10 @@ pub(crate) async fn probe(client: &Client, said: &Probe) -> Result<u8, Failure> 
     Ok(exit_code(&report))
 }
 
-/// The worst of all services decides.
+/// The worst of all services, disks and queues decides.
 fn exit_code(report: &ProbeReport) -> u8 {
-    report.services.iter().map(of_one).max().unwrap_or(OK)
+    let gauges = report.gauges.iter().map(|gauge| if gauge.level == Some(Level::Within) { OK } else { NOT_ALL_WELL });
+    report.services.iter().map(of_one).chain(gauges).max().unwrap_or(OK)
 }
 
 fn of_one(service: &ServiceProbe) -> u8 {
@@ -59,6 +60,7 @@ fn of_one(service: &ServiceProbe) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::status::GaugeProbe;
 
     fn service(health: Option<Health>, hangs: bool) -> ServiceProbe {
         ServiceProbe { health, hangs, ..ServiceProbe::default() }
@@ -80,9 +82,14 @@ mod tests {
         ];
         for (one, code) in table {
             let services = vec![service(Some(Health::Answers), false), one];
-            let report = ProbeReport { services };
+            let report = ProbeReport { services, ..ProbeReport::default() };
             assert_eq!(exit_code(&report), code, "{report:?}");
         }
         assert_eq!(exit_code(&ProbeReport::default()), 0);
+        for (level, code) in [(Some(Level::Within), 0), (Some(Level::Crossed), 1), (Some(Level::Unknown), 1), (None, 1)]
+        {
+            let gauges = vec![GaugeProbe { level, ..GaugeProbe::default() }];
+            assert_eq!(exit_code(&ProbeReport { services: Vec::new(), gauges }), code, "{level:?}");
+        }
     }
 }

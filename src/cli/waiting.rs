@@ -68,6 +68,7 @@ impl Since {
             | Happened::NotSpawned { .. }
             | Happened::NotReadyInTime
             | Happened::Probed { .. }
+            | Happened::Measured { .. }
             | Happened::Stressed
             | Happened::Hangs { .. }
             | Happened::LeftHanging { .. }

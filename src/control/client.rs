@@ -20,7 +20,7 @@ use super::request::{Forecast, Told};
 use super::routes::{Encoded, METHODS, Route};
 use super::schedule::{RunTask, Scheduled, TaskAnswered, TaskMissed};
 use super::wire::{Answered, End, OrderRequest, ProbeRequest, Why};
-use crate::status::{ProbeReport, ProbeSeries, Reported};
+use crate::status::{CanaryRun, ProbeReport, ProbeSeries, Reported};
 
 /// How long an answer may take; the server gives up on its own loop before.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -185,6 +185,16 @@ impl Client {
     pub async fn probes(&self, service: Option<&str>) -> Result<Vec<ProbeSeries>, ClientError> {
         let query = service.map(|name| format!("?service={}", Encoded(name))).unwrap_or_default();
         self.get(&format!("{}{query}", path(Route::Probes))).await
+    }
+
+    /// A run of the mail canary, which takes as long as the message.
+    pub async fn canary(&self) -> Result<CanaryRun, ClientError> {
+        read(accepted(self.open(Method::POST, &path(Route::Canary), Bytes::new()).await?).await?).await
+    }
+
+    /// The kept runs of the canary, oldest first.
+    pub async fn canary_runs(&self) -> Result<Vec<CanaryRun>, ClientError> {
+        self.get(&path(Route::CanaryRuns)).await
     }
 
     /// The document file is read again and logs are reopened.

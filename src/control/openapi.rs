@@ -9,7 +9,7 @@ use super::routes::{METHODS, Route};
 use super::schedule::{RunTask, Scheduled, TaskAnswered, TaskMissed};
 use super::wire::{Answered, End, OrderRequest, ProbeRequest, Why};
 use super::{Problem, Right};
-use crate::status::{ProbeReport, ProbeSeries, Reported};
+use crate::status::{CanaryRun, ProbeReport, ProbeSeries, Reported};
 
 /// The `OpenAPI` 3.1 description.
 pub fn openapi() -> Value {
@@ -105,6 +105,8 @@ fn describe(route: Route, types: &mut SchemaGenerator) -> Value {
                 "description": "Only of this service.", "schema": {"type": "string"}}]);
             answer::<Vec<ProbeSeries>>(types, "The kept answers, oldest first.")
         }
+        Route::Canary => answer::<CanaryRun>(types, "Sent when the run is over. 404 where no canary is declared."),
+        Route::CanaryRuns => answer::<Vec<CanaryRun>>(types, "The kept runs, oldest first."),
         Route::Refresh => json!({"204": {"description": "Taken."}}),
         Route::End => {
             operation["requestBody"] = takes::<End>(types);
@@ -142,6 +144,8 @@ fn words(route: Route) -> (&'static str, &'static str) {
         Route::TaskMissed => ("taskMissed", "Runs of a task were due while nobody followed the schedule"),
         Route::Probe => ("probe", "A round of probes now; it joins one that is under way"),
         Route::Probes => ("probes", "The kept answers of probes"),
+        Route::Canary => ("canary", "Send a message through the whole server now; it joins a run that is under way"),
+        Route::CanaryRuns => ("canaryRuns", "The kept runs of the canary"),
         Route::Refresh => ("refresh", "The document file is read again, logs are reopened"),
         Route::End => ("end", "The agent ends, with or without its services"),
         Route::Description => ("describe", "This description"),

@@ -9,7 +9,7 @@ use crate::engine::{Answer, Asked, Happening, Order, Taken, TaskRefusal};
 use crate::history::Missed;
 use crate::model::Name;
 use crate::sim::Unfolded;
-use crate::status::{ProbeReport, ProbeSeries, Reported};
+use crate::status::{CanaryRun, ProbeReport, ProbeSeries, Reported};
 
 /// A question or an order, with the way back. An answer that nobody waits for any more is dropped.
 #[derive(Debug)]
@@ -45,6 +45,10 @@ pub enum Request {
     Probe(Vec<Name>, oneshot::Sender<ProbeReport>),
     /// The kept answers of probes, of one service or of all.
     Probes(Option<Name>, oneshot::Sender<Vec<ProbeSeries>>),
+    /// A run of the mail canary, told when it is over; nothing where none is declared. It joins a run that is under way.
+    Canary(oneshot::Sender<Option<CanaryRun>>),
+    /// The kept runs of the canary.
+    CanaryRuns(oneshot::Sender<Vec<CanaryRun>>),
     /// The document file is read again, logs are reopened (SIGHUP).
     Refresh,
     /// The agent ends.

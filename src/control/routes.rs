@@ -33,6 +33,10 @@ pub enum Route {
     Probe,
     /// The kept answers of probes.
     Probes,
+    /// A run of the mail canary now.
+    Canary,
+    /// The kept runs of the canary.
+    CanaryRuns,
     /// The document is read again.
     Refresh,
     /// The agent ends.
@@ -42,7 +46,7 @@ pub enum Route {
 }
 
 /// Every route with its method and its path; `{name}` stands for one segment.
-pub const METHODS: [(Route, Method, &str); 15] = [
+pub const METHODS: [(Route, Method, &str); 17] = [
     (Route::Status, Method::GET, "/v1/status"),
     (Route::Orders, Method::POST, "/v1/orders"),
     (Route::Plan, Method::GET, "/v1/plan"),
@@ -55,6 +59,8 @@ pub const METHODS: [(Route, Method, &str); 15] = [
     (Route::TaskMissed, Method::POST, "/v1/tasks/{name}/missed"),
     (Route::Probe, Method::POST, "/v1/probe"),
     (Route::Probes, Method::GET, "/v1/probes"),
+    (Route::Canary, Method::POST, "/v1/canary"),
+    (Route::CanaryRuns, Method::GET, "/v1/canary"),
     (Route::Refresh, Method::POST, "/v1/refresh"),
     (Route::End, Method::POST, "/v1/end"),
     (Route::Description, Method::GET, "/v1/openapi.json"),
@@ -83,9 +89,11 @@ impl Route {
             | Self::Events
             | Self::Schedule
             | Self::Probes
+            | Self::CanaryRuns
             | Self::Description => Right::Read,
             Self::Orders
             | Self::Probe
+            | Self::Canary
             | Self::PlanDocument
             | Self::RunTask
             | Self::TaskMissed

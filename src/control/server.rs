@@ -207,6 +207,8 @@ impl Peer {
                 let service = named(&request)?;
                 Ok(json(StatusCode::OK, &self.ask(|back| Request::Probes(service, back)).await?))
             }
+            Route::Canary => self.canary().await,
+            Route::CanaryRuns => Ok(json(StatusCode::OK, &self.ask(Request::CanaryRuns).await?)),
             Route::Refresh => {
                 tracing::info!(uid = self.uid, "asked over the control socket to refresh");
                 self.send(Request::Refresh).await?;
@@ -248,6 +250,19 @@ impl Peer {
         let (back, answer) = oneshot::channel();
         self.send(Request::Probe(names, back)).await?;
         answer.await.map(|report| json(StatusCode::OK, &report)).map_err(|_| gone())
+    }
+
+    /// A run takes as long as the message; whoever asked may leave earlier.
+    async fn canary(&self) -> Result<Response<Reply>, Refused> {
+        let (back, answer) = oneshot::channel();
+        self.send(Request::Canary(back)).await?;
+        match answer.await {
+            Ok(Some(run)) => Ok(json(StatusCode::OK, &run)),
+            Ok(None) => {
+                Err(Problem::new(StatusCode::NOT_FOUND, "the document declares no canary (spec.canary)").into())
+            }
+            Err(_) => Err(gone()),
+        }
     }
 
     async fn end(&self, end: End) -> Result<Response<Reply>, Refused> {

@@ -15,7 +15,7 @@ use super::*;
 use crate::control::{Forecast, PlannedStep, Request, Told};
 use crate::engine::{Accepted, Answer, Happened, Order, Refusal, Taken, TaskRefusal, Verb, Whom};
 use crate::model::Name;
-use crate::status::{ProbeReport, Reported, ServiceProbe, Status};
+use crate::status::{CanaryRun, ProbeReport, Reported, ServiceProbe, Status};
 
 /// Longer than anything here takes on a slow machine.
 const GENEROUS: Duration = Duration::from_mins(1);
@@ -72,9 +72,11 @@ async fn by_rote(mut requests: mpsc::Receiver<Request>) -> Vec<Order> {
             Request::Probe(names, back) => {
                 let services =
                     names.iter().map(|name| ServiceProbe { service: name.to_string(), ..Default::default() });
-                let _ = back.send(ProbeReport { services: services.collect() });
+                let _ = back.send(ProbeReport { services: services.collect(), ..ProbeReport::default() });
             }
             Request::Probes(_, back) => drop(back.send(Vec::new())),
+            Request::Canary(back) => drop(back.send(Some(CanaryRun::default()))),
+            Request::CanaryRuns(back) => drop(back.send(Vec::new())),
             Request::Plan(back) => drop(back.send(forecast())),
             Request::PlanDocument(document, back) => {
                 let answer = if document == b"good" { Ok(forecast()) } else { Err("1:1: error: not good".to_owned()) };

@@ -3,12 +3,16 @@
 //! Built by `document` from what a person wrote; read by the planner, which sees only what decides, and by the other
 //! half of the agent, which finds here how a service is launched, probed and reloaded. Holds no history and no fact.
 
+mod canary;
+mod gauge;
 mod graph;
 mod launch;
 mod probe;
 mod probing;
 mod task;
 
+pub use canary::Canary;
+pub use gauge::{Gauge, Gauges, Measured, QueueKind, Reserve};
 pub use graph::{Cycle, GraphError, topological};
 pub use launch::{Launch, Limits, Listener, Output, Protocol, Readiness, Reload, Signal, Tls};
 pub use probe::{Login, Probe};
@@ -66,6 +70,8 @@ pub struct Desired {
     pub groups: Vec<Group>,
     /// What is not ours and is probed because services need it.
     pub externals: Vec<External>,
+    /// What is measured beside the services.
+    pub gauges: Gauges,
     /// Every service after what it depends on and after the lead of its group.
     pub topological: Vec<Ix>,
     /// Commands run by the clock, in list order ([R16]).

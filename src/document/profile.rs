@@ -85,6 +85,7 @@ fn nothing(profile: Profile) -> Catalogue {
         logs: None,
         control: None,
         services: Vec::new(),
+        canary: None,
         schedule: Vec::new(),
         time_zone: None,
         high_availability: None,

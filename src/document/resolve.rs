@@ -9,8 +9,8 @@ use super::effective::{Effective, Merged};
 use super::schedule;
 use super::spec::{self, DependencyRestart, GiveUp, GroupRole, HighAvailabilityMode, ReadinessType, Service};
 use crate::desired::{
-    Autorestart, Desired, External, Group, GroupIx, Ix, Launch, Limits, Listener, Login, OnGiveUp, Probe, Readiness,
-    Reload, Wanted, topological,
+    Autorestart, Canary, Desired, External, Gauge, Gauges, Group, GroupIx, Ix, Launch, Limits, Listener, Login,
+    Measured, OnGiveUp, Probe, Readiness, Reload, Wanted, topological,
 };
 use crate::model::{Fingerprint, Name};
 use crate::policy::cluster;
@@ -34,6 +34,8 @@ pub struct Settings {
     pub watcher: Option<WatcherPlace>,
     /// What is said of a cluster manager ([R22]).
     pub cluster: cluster::Said,
+    /// The message that is sent through the whole server.
+    pub canary: Option<Canary>,
     /// Names that stand for several services, such as `mta`.
     pub aliases: Vec<(Name, Vec<Name>)>,
 }
@@ -63,6 +65,7 @@ pub fn settings(document: &Document) -> Settings {
             .watched()
             .then(|| WatcherPlace { port: effective.watcher_port(), user: mail_user(&effective) }),
         cluster: cluster(spec.high_availability.as_ref()),
+        canary: spec.canary.as_ref().and_then(|said| canary(&effective, &document.server().metadata.name, said)),
         aliases: effective
             .profile
             .aliases
@@ -70,6 +73,21 @@ pub fn settings(document: &Document) -> Settings {
             .map(|(alias, names)| (name(alias), names.iter().map(|service| name(service)).collect()))
             .collect(),
     }
+}
+
+/// None where one of the two ends is switched off.
+fn canary(effective: &Effective<'_>, server: &str, said: &spec::Canary) -> Option<Canary> {
+    let place = |listener: &spec::Listener| listeners(effective.server_root(), std::iter::once(listener)).pop();
+    Some(Canary {
+        server: name(server),
+        sender: said.sender.as_ref().unwrap_or(&said.recipient).to_string(),
+        recipient: said.recipient.to_string(),
+        period: said.period.map(|period| period.0),
+        timeout: or_seconds(said.timeout, 60),
+        submit: place(&said.submit)?,
+        deliver: said.deliver.as_ref().and_then(place),
+        read: place(&said.read)?,
+    })
 }
 
 fn mail_user(effective: &Effective<'_>) -> Option<String> {
@@ -152,6 +170,7 @@ pub fn resolve(document: &Document, generation: i64) -> Desired {
         services,
         groups,
         externals: externals(&effective),
+        gauges: gauges(&effective),
         topological,
         tasks: schedule::tasks(&effective, &unwanted),
     }
@@ -220,6 +239,30 @@ fn externals(effective: &Effective<'_>) -> Vec<External> {
         timeout: external.timeout.map_or(general, |timeout| timeout.0),
     };
     effective.spec.external.iter().map(one).collect()
+}
+
+/// What is measured beside the services: disks, then queues.
+fn gauges(effective: &Effective<'_>) -> Gauges {
+    let general = effective.probing(&Service::default());
+    let Some(probes) = &effective.spec.probes else { return Gauges::default() };
+    let disks = probes.disks.iter().map(|disk| Gauge {
+        name: name(&format!("disk {}", &*disk.path)),
+        of: Measured::Disk {
+            path: disk.path.to_string(),
+            room: disk.free_warning.map(|room| room.0),
+            inodes: disk.free_inodes_warning.map(|room| room.0),
+        },
+    });
+    let queues = probes.queues.iter().map(|queue| Gauge {
+        name: name(&format!("queue {}", &*queue.name)),
+        of: Measured::Queue {
+            kind: queue.kind,
+            path: queue.path.to_string(),
+            messages: queue.max_messages,
+            age: queue.max_age.map(|age| age.0),
+        },
+    });
+    Gauges { list: disks.chain(queues).collect(), period: general.period, timeout: general.timeout }
 }
 
 fn launch(effective: &Effective<'_>, service: &Service) -> Launch {

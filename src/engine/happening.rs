@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::TaskDid;
 use crate::desired::Signal;
 use crate::history::{Cause, Hold};
-use crate::model::{Diagnosis, Exit, Name, Now};
+use crate::model::{Diagnosis, Exit, Level, Name, Now};
 
 /// Something that happened to a service, or to the whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,9 +30,9 @@ impl Happening {
         self.what.task()
     }
 
-    /// The service or the task it is about, or `all`.
+    /// The service, the task or the gauge it is about, or `all`.
     pub fn subject(&self) -> &str {
-        self.service.as_deref().or(self.task()).unwrap_or("all")
+        self.service.as_deref().or(self.task()).or(self.what.gauge()).unwrap_or("all")
     }
 }
 
@@ -75,6 +75,15 @@ pub enum Happened {
     Probed {
         /// What.
         diagnosis: Diagnosis,
+    },
+    /// A disk or a queue has crossed a threshold, or is within all of them again, or cannot be measured any more.
+    Measured {
+        /// The gauge: `disk /var/mail`, `queue outgoing`.
+        gauge: Name,
+        /// What it is taken to be.
+        level: Level,
+        /// The threshold, and the numbers that were read.
+        words: Name,
     },
     /// It says that it is stressed, and is believed for a while.
     Stressed,
@@ -286,6 +295,11 @@ impl Happened {
     pub fn task(&self) -> Option<&str> {
         if let Self::Task { task, .. } = self { Some(task) } else { None }
     }
+
+    /// The gauge it is about.
+    pub fn gauge(&self) -> Option<&str> {
+        if let Self::Measured { gauge, .. } = self { Some(gauge) } else { None }
+    }
 }
 
 impl fmt::Display for Happened {
@@ -300,6 +314,7 @@ impl fmt::Display for Happened {
             Self::NotReadyInTime => f.write_str("failed: not ready in time"),
             Self::Probed { diagnosis: Diagnosis::Answers } => f.write_str("answers again"),
             Self::Probed { diagnosis } => diagnosis.fmt(f),
+            Self::Measured { words, .. } => f.write_str(words),
             Self::Stressed => f.write_str("says that it is stressed, and is believed for a while"),
             Self::Hangs { words } => write!(f, "hangs: {words}"),
             Self::LeftHanging { why } => write!(f, "is left as it is: {why}"),

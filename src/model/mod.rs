@@ -7,6 +7,7 @@ mod certificate;
 mod exit;
 mod fact;
 mod fingerprint;
+mod reading;
 mod round;
 mod time;
 
@@ -15,6 +16,7 @@ pub use certificate::{Certificate, Loaded};
 pub use exit::Exit;
 pub use fact::{Doubt, Fact};
 pub use fingerprint::Fingerprint;
+pub use reading::{Level, Reading, Share, Waiting};
 pub use round::{Diagnosis, Health, Pressure, Round, Strain};
 pub use time::{Boot, Minute, Now, Wall};
 

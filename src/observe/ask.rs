@@ -16,7 +16,7 @@ use super::{certificate, file, heard};
 use crate::clock;
 use crate::desired::{Listener, Tls};
 use crate::model::{Answer, Certificate, Heard, Loaded, Name};
-use crate::protocol::{Dialogue, Input, Output, Script, Transcript};
+use crate::protocol::{Dialogue, Errand, Input, Output, Script, Transcript, Verdict};
 
 /// How long the answer to a goodbye is waited for.
 const GOODBYE_LIMIT: Duration = Duration::from_secs(1);
@@ -32,6 +32,7 @@ pub struct Question {
     listener: Listener,
     place: Place,
     whole: bool,
+    errand: Errand,
     limit: Duration,
 }
 
@@ -44,18 +45,34 @@ pub struct Asked {
     pub certificate: Option<Certificate>,
     /// The conversation, for a person.
     pub transcript: Transcript,
+    /// Whether the dialogue went well to its end, its errand included, whatever is thought of the certificate.
+    pub done: bool,
+    /// How long it took to find what an [`Errand::Collect`] looks for; none where it is not there.
+    pub found: Option<Duration>,
 }
 
 impl Question {
     /// Asks whether a listener greets as its protocol demands, over TLS where it has that; the certificate is not looked
     /// at. `number` is given back in the answer; `limit` is how long everything but the goodbye may take.
     pub fn greeting(number: u16, listener: &Listener, limit: Duration) -> Self {
-        Self { number, listener: listener.clone(), place: Place::of(listener), whole: false, limit }
+        Self {
+            number,
+            listener: listener.clone(),
+            place: Place::of(listener),
+            whole: false,
+            errand: Errand::None,
+            limit,
+        }
     }
 
     /// Asks everything that is declared: greeting, capabilities, login, recipient or path, and the certificate.
     pub fn whole(number: u16, listener: &Listener, limit: Duration) -> Self {
         Self { whole: true, ..Self::greeting(number, listener, limit) }
+    }
+
+    /// Asks everything that is declared, and then does something.
+    pub fn errand(listener: &Listener, errand: Errand, limit: Duration) -> Self {
+        Self { errand, ..Self::whole(0, listener, limit) }
     }
 
     /// What is spoken; the login is not in it yet.
@@ -67,6 +84,7 @@ impl Question {
             whole: self.whole,
             recipient: probe.recipient.clone(),
             path: probe.path.clone().filter(|_| self.whole),
+            errand: self.errand.clone(),
             ..Script::greeting(self.listener.protocol, &host)
         }
     }
@@ -91,15 +109,22 @@ impl std::fmt::Display for Question {
 pub async fn ask(question: &Question) -> Asked {
     let began = Instant::now();
     let deadline = began + question.limit;
-    let mut asking =
-        Asking { question, began, step: Step::LookUp, transcript: Transcript::default(), certificate: None };
+    let mut asking = Asking {
+        question,
+        began,
+        step: Step::LookUp,
+        transcript: Transcript::default(),
+        certificate: None,
+        done: false,
+        found: None,
+    };
     let heard = match timeout_at(deadline, asking.converse()).await {
         Ok(heard) => heard,
         Err(_) => asking.timed_out(deadline),
     };
     let took = if heard == Heard::Silent { question.limit } else { began.elapsed() };
-    let Asking { transcript, certificate, .. } = asking;
-    Asked { answer: Answer { listener: question.number, took, heard }, certificate, transcript }
+    let Asking { transcript, certificate, done, found, .. } = asking;
+    Asked { answer: Answer { listener: question.number, took, heard }, certificate, transcript, done, found }
 }
 
 /// How far it has come.
@@ -117,6 +142,8 @@ struct Asking<'a> {
     step: Step,
     transcript: Transcript,
     certificate: Option<Certificate>,
+    done: bool,
+    found: Option<Duration>,
 }
 
 /// A dialogue and the connection it is held over.
@@ -192,7 +219,11 @@ impl Asking<'_> {
         loop {
             let sent = of.send(&output.send).await;
             self.transcript.said(self.began.elapsed(), &output.send);
+            if self.found.is_none() && of.dialogue.has_found() {
+                self.found = Some(self.began.elapsed());
+            }
             if let Some(verdict) = output.verdict {
+                self.done = verdict == Verdict::Alive;
                 return Ok((of, heard::of(verdict)));
             }
             // A peer that closed may have said why before that, and it is read all the same.

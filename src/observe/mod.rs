@@ -5,8 +5,10 @@
 //! [`surroundings`] by the command line too, where no agent runs.
 
 pub mod ask;
+pub mod canary;
 mod certificate;
 mod file;
+pub mod gauge;
 mod heard;
 mod place;
 pub mod pressure;

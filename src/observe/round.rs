@@ -14,7 +14,8 @@ use tokio::task::JoinSet;
 use super::ask::{Asked, Question, ask};
 use super::pressure;
 use crate::desired::{External, Listener};
-use crate::model::{Incarnation, Name, Pressure, Round, Strain};
+use crate::model::{Incarnation, Name, Pressure, Reading, Round, Strain};
+use crate::status::CanaryRun;
 
 /// Questions under way at once: a round of a thousand services must not use up the agent's descriptors.
 const AT_ONCE: usize = 64;
@@ -56,6 +57,19 @@ pub enum Told {
     External(Name, Vec<Asked>),
     /// That was all.
     Over,
+    /// A run of the canary is over.
+    Canary(CanaryRun),
+    /// A disk or a queue was read.
+    Gauge {
+        /// Which gauge.
+        name: Name,
+        /// What it read.
+        reading: Reading,
+        /// How long that took.
+        took: Duration,
+    },
+    /// Every disk and queue was read.
+    GaugesOver,
 }
 
 /// What was found of one service.

@@ -8,6 +8,7 @@ pub mod budget;
 pub mod cluster;
 pub mod cron;
 pub mod due;
+pub mod gauge;
 pub mod health;
 pub mod reach;
 pub mod rounds;

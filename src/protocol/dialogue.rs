@@ -136,6 +136,14 @@ impl Dialogue {
         self.script.login.take().is_some()
     }
 
+    /// Whether the message that [`super::Errand::Collect`] looks for is there.
+    pub fn has_found(&self) -> bool {
+        match &self.speech {
+            Speech::Imap(phase) => phase.has_found(),
+            Speech::Tcp | Speech::Pop3(_) | Speech::Smtp(_) | Speech::Http(_) | Speech::ManageSieve(_) => false,
+        }
+    }
+
     /// Whether the peer has said its goodbye too, or nothing more is to be expected of it: the connection may be
     /// closed without cutting anybody off in mid sentence.
     pub fn is_over(&self) -> bool {

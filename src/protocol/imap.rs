@@ -1,6 +1,7 @@
 //! IMAP: RFC 9051, and RFC 3501 before it.
 
 use super::dialogue::Turn;
+use super::errand::{CANARY_HEADER, Errand, sequence_set};
 use super::script::quoted;
 use super::{Script, starts_with_word};
 
@@ -12,6 +13,13 @@ pub(super) struct Phase {
     tag: u8,
     auth_plain: bool,
     login_disabled: bool,
+    /// UIDPLUS (RFC 4315) or what has it in itself (RFC 9051).
+    uid_expunge: bool,
+    /// What the search under way found, as a sequence set.
+    listed: Option<String>,
+    /// The canary's messages.
+    all: String,
+    found: bool,
 }
 
 /// Whose answer is awaited.
@@ -25,9 +33,22 @@ enum Awaits {
     /// The `+` after which the credentials are sent.
     Continuation,
     Login,
+    /// What it can do for who is logged in; more as a rule.
+    Able,
+    Select,
+    /// Every message of the canary.
+    SearchAll,
+    /// The message of this run.
+    SearchOurs,
+    Store,
+    Expunge,
 }
 
 impl Phase {
+    pub(super) fn has_found(&self) -> bool {
+        self.found
+    }
+
     pub(super) fn has_greeted(&self) -> bool {
         self.awaits != Awaits::Greeting
     }
@@ -40,6 +61,11 @@ impl Phase {
             Awaits::Capability => "its answer to CAPABILITY",
             Awaits::Continuation => "its answer to AUTHENTICATE",
             Awaits::Login => "its answer to the login",
+            Awaits::Able => "its answer to CAPABILITY",
+            Awaits::Select => "its answer to SELECT",
+            Awaits::SearchAll | Awaits::SearchOurs => "its answer to UID SEARCH",
+            Awaits::Store => "its answer to UID STORE",
+            Awaits::Expunge => "its answer to UID EXPUNGE",
         }
     }
 
@@ -58,6 +84,9 @@ impl Phase {
             }
             if starts_with_word(response, b"CAPABILITY") {
                 self.capabilities(response);
+            }
+            if starts_with_word(response, b"SEARCH") {
+                self.listed = sequence_set(response);
             }
             return Turn::wait();
         }
@@ -79,8 +108,61 @@ impl Phase {
             Awaits::Greeting | Awaits::Continuation => Turn::violation("a continuation (+)", line),
             Awaits::StartTls => Turn::secure(),
             Awaits::Capability => self.log_in(script),
-            Awaits::Login => Turn::alive(self.command("LOGOUT")),
+            Awaits::Login => self.logged_in(script),
+            Awaits::Able
+            | Awaits::Select
+            | Awaits::SearchAll
+            | Awaits::SearchOurs
+            | Awaits::Store
+            | Awaits::Expunge => self.collect(script),
         }
+    }
+
+    fn logged_in(&mut self, script: &Script) -> Turn {
+        match script.errand {
+            Errand::Collect(_) => {
+                self.awaits = Awaits::Able;
+                Turn::say(self.command("CAPABILITY"))
+            }
+            Errand::None | Errand::Send(_) => Turn::alive(self.command("LOGOUT")),
+        }
+    }
+
+    /// One step further in the search for the canary's messages. They are deleted by number: a plain EXPUNGE would take
+    /// what other people marked along.
+    fn collect(&mut self, script: &Script) -> Turn {
+        let Errand::Collect(mark) = &script.errand else { return Turn::alive(self.command("LOGOUT")) };
+        let listed = self.listed.take();
+        let (awaits, words) = match self.awaits {
+            Awaits::Able => (Awaits::Select, "SELECT INBOX".to_owned()),
+            Awaits::Select => (Awaits::SearchAll, search(&mark.all)),
+            Awaits::SearchAll => {
+                let Some(all) = listed else { return Turn::alive(self.command("LOGOUT")) };
+                self.all = all;
+                (Awaits::SearchOurs, search(&mark.ours))
+            }
+            Awaits::SearchOurs => {
+                // It may have come between the two searches, or be one too many for the first.
+                if let Some(ours) = listed {
+                    self.found = true;
+                    self.all = format!("{ours},{}", self.all);
+                }
+                (Awaits::Store, format!("UID STORE {} +FLAGS.SILENT (\\Deleted)", self.all))
+            }
+            Awaits::Store if self.uid_expunge => (Awaits::Expunge, format!("UID EXPUNGE {}", self.all)),
+            Awaits::Store => {
+                let words = b"no UIDPLUS: the canary's message is marked as deleted, and stays";
+                return Turn::refused(words, self.command("LOGOUT"));
+            }
+            Awaits::Greeting
+            | Awaits::StartTls
+            | Awaits::Capability
+            | Awaits::Continuation
+            | Awaits::Login
+            | Awaits::Expunge => return Turn::alive(self.command("LOGOUT")),
+        };
+        self.awaits = awaits;
+        Turn::say(self.command(&words))
     }
 
     /// The tagged answer to LOGOUT; the untagged BYE comes before it.
@@ -100,7 +182,7 @@ impl Phase {
             self.ask(script)
         } else if starts_with_word(response, b"PREAUTH") {
             // Who is logged in already can neither log in nor begin TLS (RFC 9051 6.2.1).
-            Turn::alive(self.command("LOGOUT"))
+            self.logged_in(script)
         } else if starts_with_word(response, b"BYE") {
             Turn::refused(line, "")
         } else {
@@ -120,6 +202,7 @@ impl Phase {
         for word in response.split(|byte| *byte == b' ') {
             self.auth_plain |= word.eq_ignore_ascii_case(b"AUTH=PLAIN");
             self.login_disabled |= word.eq_ignore_ascii_case(b"LOGINDISABLED");
+            self.uid_expunge |= word.eq_ignore_ascii_case(b"UIDPLUS") || word.eq_ignore_ascii_case(b"IMAP4rev2");
         }
     }
 
@@ -150,4 +233,8 @@ impl Phase {
         }
         Some(line.get(tag.len() + 1..).unwrap_or_default())
     }
+}
+
+fn search(value: &str) -> String {
+    format!("UID SEARCH HEADER {CANARY_HEADER} {}", quoted(value))
 }

@@ -10,6 +10,7 @@
 
 pub mod certificate;
 mod dialogue;
+mod errand;
 mod http;
 mod imap;
 mod lines;
@@ -24,6 +25,7 @@ mod transcript;
 pub mod watcher;
 
 pub use dialogue::Dialogue;
+pub use errand::{CANARY_HEADER, Errand, Letter, Mark};
 pub use lines::{LINE_LIMIT, TOTAL_LIMIT};
 pub use script::{Credentials, CredentialsError, Script};
 pub use transcript::Transcript;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::Errand;
 use crate::desired::Protocol;
 
 /// What one conversation asks.
@@ -21,6 +22,8 @@ pub struct Script {
     pub recipient: Option<String>,
     /// The path that HTTP asks for; 2xx and 3xx are good then. Without one `/` is asked for and all but 5xx is good.
     pub path: Option<String>,
+    /// What is done when all of that went well; with [`Self::whole`] only.
+    pub errand: Errand,
 }
 
 impl Script {
@@ -34,6 +37,7 @@ impl Script {
             login: None,
             recipient: None,
             path: None,
+            errand: Errand::None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! SMTP and submission (RFC 5321, RFC 6409) and LMTP (RFC 2033): the same replies, another first word.
 
 use super::dialogue::Turn;
-use super::{HELO_NAME, Script};
+use super::{Errand, HELO_NAME, Script};
 
 /// Which of the two is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,9 @@ enum Awaits {
     Mail,
     Rcpt,
     Rset,
+    Data,
+    /// The answer to the message itself.
+    Message,
 }
 
 const QUIT: &str = "QUIT\r\n";
@@ -56,6 +59,8 @@ impl Phase {
             (Awaits::Mail, Dialect::Smtp | Dialect::Lmtp) => "its answer to MAIL",
             (Awaits::Rcpt, Dialect::Smtp | Dialect::Lmtp) => "its answer to RCPT",
             (Awaits::Rset, Dialect::Smtp | Dialect::Lmtp) => "its answer to RSET",
+            (Awaits::Data, Dialect::Smtp | Dialect::Lmtp) => "its answer to DATA",
+            (Awaits::Message, Dialect::Smtp | Dialect::Lmtp) => "its answer to the message",
         }
     }
 
@@ -104,15 +109,25 @@ impl Phase {
                 Turn::say(format!("RCPT TO:<{recipient}>\r\n"))
             }
             (Awaits::Rcpt, 200..=299) => {
-                self.awaits = Awaits::Rset;
-                Turn::say("RSET\r\n")
+                let (awaits, words) = match script.errand {
+                    Errand::Send(_) => (Awaits::Data, "DATA\r\n"),
+                    Errand::None | Errand::Collect(_) => (Awaits::Rset, "RSET\r\n"),
+                };
+                self.awaits = awaits;
+                Turn::say(words)
             }
-            (Awaits::Rset, 200..=299) => Turn::alive(QUIT),
+            (Awaits::Data, 354) => {
+                let Errand::Send(letter) = &script.errand else { return Turn::violation("a final answer", line) };
+                self.awaits = Awaits::Message;
+                Turn::say(format!("{}.\r\n", letter.text))
+            }
+            (Awaits::Rset | Awaits::Message, 200..=299) => Turn::alive(QUIT),
             (Awaits::Greeting, _) => Turn::violation("a greeting (220, or a 4xx or 5xx refusal)", line),
             (Awaits::StartTls, _) => Turn::violation("220, or a 4xx or 5xx refusal", line),
             (Awaits::Auth, _) => Turn::violation("334, or a 4xx or 5xx refusal", line),
             (Awaits::Credentials, _) => Turn::violation("235, or a 4xx or 5xx refusal", line),
-            (Awaits::Hello | Awaits::PlainHello | Awaits::Mail | Awaits::Rcpt | Awaits::Rset, _) => {
+            (Awaits::Data, _) => Turn::violation("354, or a 4xx or 5xx refusal", line),
+            (Awaits::Hello | Awaits::PlainHello | Awaits::Mail | Awaits::Rcpt | Awaits::Rset | Awaits::Message, _) => {
                 Turn::violation("250, or a 4xx or 5xx refusal", line)
             }
         }
@@ -139,13 +154,17 @@ impl Phase {
         self.ask_for_recipient(script)
     }
 
-    /// MAIL with the empty sender, to which no answer can be sent (RFC 5321 4.5.5).
+    /// MAIL with the empty sender, to which no answer can be sent (RFC 5321 4.5.5), where no message is handed in.
     fn ask_for_recipient(&mut self, script: &Script) -> Turn {
         if !script.whole || script.recipient.is_none() {
             return Turn::alive(QUIT);
         }
         self.awaits = Awaits::Mail;
-        Turn::say("MAIL FROM:<>\r\n")
+        let sender = match &script.errand {
+            Errand::Send(letter) => letter.sender.as_str(),
+            Errand::None | Errand::Collect(_) => "",
+        };
+        Turn::say(format!("MAIL FROM:<{sender}>\r\n"))
     }
 }
 

@@ -1,6 +1,8 @@
 use super::*;
 use crate::desired::Protocol;
 
+mod errand;
+
 const TRANSCRIPTS: [&str; 8] = [
     include_str!("../../tests/transcripts/imap.txt"),
     include_str!("../../tests/transcripts/pop3.txt"),

@@ -146,6 +146,7 @@ impl Narrator {
                     | ClientNews::EndedUnheard { .. },
                 ..
             }
+            | Happened::Measured { .. }
             | Happened::Stressed
             | Happened::Forgiven
             | Happened::ToRestart { .. }

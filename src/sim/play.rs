@@ -250,6 +250,7 @@ impl Stage<'_> {
                 | Happened::NotSpawned { .. }
                 | Happened::NotReadyInTime
                 | Happened::Probed { .. }
+                | Happened::Measured { .. }
                 | Happened::Stressed
                 | Happened::Hangs { .. }
                 | Happened::LeftHanging { .. }

@@ -45,6 +45,7 @@ pub fn instance(
             .collect(),
         advice: advice(engine),
         tasks: Vec::new(),
+        gauges: Vec::new(),
         name: about.name.clone(),
         agent_pid: about.agent_pid,
         agent_version: about.agent_version.clone(),

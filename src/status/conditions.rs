@@ -14,6 +14,8 @@ pub struct Facets {
     pub watched: bool,
     /// What the agent itself complains about: a full disk, a log that cannot be written.
     pub complaints: Vec<String>,
+    /// The hop at which the last canary broke, in words.
+    pub canary: Option<String>,
 }
 
 /// Works out the conditions; a transition time changes only with the status it belongs to.
@@ -81,6 +83,11 @@ pub fn conditions(instance: &Instance, facets: &Facets, previous: &[Condition], 
         (Truth::True, "ServicesHang", format!("not answering: {hanging}"))
     } else if let Some(words) = worse {
         (Truth::True, "ProbesComplain", words)
+    } else if let Some(words) = &facets.canary {
+        (Truth::True, "CanaryBroke", words.clone())
+    } else if !instance.gauges.is_empty() {
+        let words = instance.gauges.iter().map(|gauge| format!("{}: {}", gauge.name, gauge.finding));
+        (Truth::True, "ThresholdsCrossed", words.collect::<Vec<_>>().join("; "))
     } else if let Some(first) = facets.complaints.first() {
         (Truth::True, "AgentComplains", first.clone())
     } else {

@@ -5,19 +5,21 @@
 //! it holds no latency, no countdown and no heartbeat.
 
 mod build;
+mod canary;
 mod conditions;
 mod probes;
 mod tasks;
 
 pub use build::{About, instance, service_status};
+pub use canary::{CanaryHop, CanaryRun, Hop, HopOutcome};
 pub use conditions::{Facets, conditions};
-pub use probes::{ListenerProbe, ProbeReport, ProbeSample, ProbeSeries, ServiceProbe};
+pub use probes::{GaugeProbe, ListenerProbe, ProbeReport, ProbeSample, ProbeSeries, ServiceProbe};
 pub use tasks::{TaskStatus, tasks};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::Health;
+use crate::model::{Health, Level};
 
 /// The `MessagingServer` object as far as an agent tells it: what `mailward status -o json` prints.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -131,6 +133,9 @@ pub struct Instance {
     /// The registered store clients.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub clients: Vec<ClientStatus>,
+    /// Disks and queues that are beyond a threshold or cannot be measured.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gauges: Vec<GaugeStatus>,
     /// What a person had best do; empty where nothing is to be done.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub advice: String,
@@ -144,6 +149,18 @@ pub struct ClientStatus {
     pub name: String,
     /// Its process.
     pub pid: i32,
+}
+
+/// A disk or a queue that is not within its thresholds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GaugeStatus {
+    /// `disk /var/mail`, `queue outgoing`.
+    pub name: String,
+    /// Beyond a threshold, or not known.
+    pub level: Level,
+    /// Which threshold, or why it is not known; no number that was read.
+    pub finding: String,
 }
 
 /// What is told of one service.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::Health;
+use crate::model::{Health, Level};
 
 /// What a round found, a line a service and a line a listener.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -11,6 +11,26 @@ use crate::model::Health;
 pub struct ProbeReport {
     /// Everything that was asked for, in list order; then what is external and was asked for its sake.
     pub services: Vec<ServiceProbe>,
+    /// Disks and queues, in the order of the document; empty where single services were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gauges: Vec<GaugeProbe>,
+}
+
+/// What was measured of a disk or a queue.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GaugeProbe {
+    /// `disk /var/mail`, `queue outgoing`.
+    pub name: String,
+    /// What it is taken to be; absent where it has not been measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub level: Option<Level>,
+    /// How long the measuring took.
+    pub took_ms: u64,
+    /// The numbers that were read.
+    pub numbers: String,
+    /// Which threshold was crossed, or why it is not known; empty where it is within.
+    pub finding: String,
 }
 
 /// What a round found of one service.
@@ -49,11 +69,11 @@ pub struct ListenerProbe {
     pub certificate_days: Option<i64>,
 }
 
-/// The kept answers of one service, oldest first.
+/// The kept answers of one service, or what was read by one gauge, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ProbeSeries {
-    /// The service.
+    /// The service, or the gauge.
     pub service: String,
     /// At most 120.
     pub samples: Vec<ProbeSample>,
@@ -69,6 +89,9 @@ pub struct ProbeSample {
     pub listener: u16,
     /// How long the answer took.
     pub took_ms: u64,
-    /// As in [`ListenerProbe::verdict`].
+    /// As in [`ListenerProbe::verdict`]; of a gauge `Within`, `Crossed` or `Unknown`.
     pub verdict: String,
+    /// Of a disk its free bytes, of a queue its messages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<u64>,
 }

@@ -12,19 +12,22 @@ use mailward::model::{Fingerprint, Life};
 use mailward::policy::cron::{Crontab, DayRule};
 use mailward::protocol::sd_notify::{Word, read as read_notify};
 use mailward::protocol::watcher::{Dialogue as Client, Heard, LINE, Word as Said};
-use mailward::protocol::{Credentials, Dialogue, Input, Output, Script, TOTAL_LIMIT, Verdict, certificate};
+use mailward::protocol::{
+    Credentials, Dialogue, Errand, Input, Letter, Mark, Output, Script, TOTAL_LIMIT, Verdict, certificate,
+};
 use mailward::sim::Scenario;
 
 /// A parser with its name, which is the target's and the corpus's folder's.
 pub type Parser = (&'static str, fn(&[u8]));
 
 /// Every parser of something that a stranger may write.
-pub const PARSERS: [Parser; 10] = [
+pub const PARSERS: [Parser; 11] = [
     ("certificate", certificate),
     ("control", control),
     ("cron", cron),
     ("dialogue", dialogue),
     ("document", document),
+    ("errand", errand),
     ("journal", journal),
     ("protocol", protocol),
     ("scenario", scenario),
@@ -152,6 +155,63 @@ fn hold(script: &Script, parts: &[&[u8]], cut: usize) -> (Vec<u8>, Option<Verdic
     take(&mut dialogue, Input::Closed, &mut securing);
     assert!(dialogue.is_over());
     (sent, verdict)
+}
+
+/// A peer to which a canary is handed in, or in whose mailbox it is looked for: as before, and no command but the known
+/// ones, each in a line of its own. The first byte says which of the two, the second how it is cut, the third whether
+/// there is a login.
+pub fn errand(bytes: &[u8]) {
+    const KNOWN: [&str; 8] = [
+        "CAPABILITY",
+        "AUTHENTICATE PLAIN",
+        "LOGIN ",
+        "SELECT INBOX",
+        "UID SEARCH HEADER X-Mailward-Canary ",
+        "UID STORE ",
+        "UID EXPUNGE ",
+        "LOGOUT",
+    ];
+    let [which, cut, login, said @ ..] = bytes else { return };
+    let mark = Mark::new("mail", "7");
+    let address = "canary@example.org";
+    let letter = Letter::canary(&mark, address, address, "Thu, 26 Nov 2026 12:00:00 +0000");
+    let (spoken, errand) = match which % 2 {
+        0 => (Protocol::Imap, Errand::Collect(mark)),
+        _ => (Protocol::Submission, Errand::Send(letter.clone())),
+    };
+    let script = Script {
+        whole: true,
+        login: (login % 2 == 1).then(|| Credentials::new("probe", "hunter2").expect("sound")),
+        recipient: Some(address.to_owned()),
+        errand,
+        ..Script::greeting(spoken, "127.0.0.1:8080")
+    };
+    let whole = hold(&script, &[said], usize::MAX);
+    assert_eq!(whole, hold(&script, &[said], usize::from(*cut).max(1)));
+    let (sent, verdict) = whole;
+    let text = String::from_utf8(sent).expect("ASCII");
+    match verdict.expect("a peer that closes is judged") {
+        Verdict::Alive if spoken == Protocol::Submission => {
+            assert!(text.contains(&letter.text), "taken without a message: {text}");
+        }
+        Verdict::Alive => {}
+        Verdict::Refused(words) | Verdict::Violation(words) | Verdict::Closed(words) => {
+            assert!(words.len() < 2 * 1024 && words.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{words:?}");
+            assert!(login % 2 == 0 || !words.contains("hunter2"), "{words:?}");
+        }
+    }
+    assert!(text.matches(&letter.text).count() <= 1, "handed in twice: {text}");
+    if spoken != Protocol::Imap {
+        return;
+    }
+    for command in text.lines().filter_map(|line| line.strip_prefix("mw")?.split_once(' ')) {
+        let known = KNOWN.iter().find(|known| command.1.starts_with(*known));
+        assert!(known.is_some(), "{text}");
+        // What is deleted is numbers that the peer listed, and never a range.
+        let deleted = ["UID STORE ", "UID EXPUNGE "].into_iter().find_map(|word| command.1.strip_prefix(word));
+        let set = deleted.map_or("", |rest| rest.split(' ').next().unwrap_or_default());
+        assert!(set.bytes().all(|byte| byte.is_ascii_digit() || byte == b','), "{text}");
+    }
 }
 
 /// A certificate: read or refused, in words that cannot steer a terminal.

@@ -4,6 +4,7 @@
 mod agent;
 mod asking;
 mod asking_tls;
+mod canary;
 mod command_line;
 mod debian_parts;
 mod processes;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mailward::desired::{
-    Autorestart, DayRule, Desired, Does, Group, GroupIx, Ix, Launch, OnGiveUp, OnHang, Probing, Service, StartOrder,
-    Task, Timing, Wanted, topological,
+    Autorestart, DayRule, Desired, Does, Gauges, Group, GroupIx, Ix, Launch, OnGiveUp, OnHang, Probing, Service,
+    StartOrder, Task, Timing, Wanted, topological,
 };
 use mailward::model::{Fingerprint, Name};
 
@@ -189,6 +189,7 @@ impl Draft {
                 members: members.into_iter().map(ix).collect(),
             }],
             externals: Vec::new(),
+            gauges: Gauges::default(),
             topological: order.into_iter().map(ix).collect(),
             tasks: self.tasks(),
         }

@@ -4,7 +4,7 @@ use super::table::Table;
 use super::{Style, Tone};
 use crate::agent::Told;
 use crate::engine::{ClientNews, Happened, TaskDid};
-use crate::model::{Diagnosis, Exit};
+use crate::model::{Diagnosis, Exit, Level};
 
 /// A line a happening, oldest first.
 pub(crate) fn history(events: &[Told], style: Style) -> String {
@@ -22,7 +22,10 @@ pub(crate) fn history(events: &[Told], style: Style) -> String {
 
 fn tone(event: &Happened) -> Tone {
     match event {
-        Happened::Ready { .. } | Happened::Reloaded | Happened::Probed { diagnosis: Diagnosis::Answers } => Tone::Good,
+        Happened::Ready { .. }
+        | Happened::Reloaded
+        | Happened::Measured { level: Level::Within, .. }
+        | Happened::Probed { diagnosis: Diagnosis::Answers } => Tone::Good,
         Happened::Crashed { .. }
         | Happened::NotSpawned { .. }
         | Happened::NotReadyInTime
@@ -39,6 +42,7 @@ fn tone(event: &Happened) -> Tone {
             ClientNews::Registered | ClientNews::SaidGoodbye => Tone::Usual,
         },
         Happened::Probed { .. }
+        | Happened::Measured { .. }
         | Happened::Stressed
         | Happened::RestartsAlone { .. }
         | Happened::GroupRestarts { .. }

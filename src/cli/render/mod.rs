@@ -1,6 +1,7 @@
 //! From values to text. Pure: no terminal, no clock, no agent.
 
 mod answers;
+mod canary;
 mod diff;
 mod history;
 mod object;
@@ -13,6 +14,7 @@ mod table;
 mod tests;
 
 pub(crate) use answers::{after_order, progress};
+pub(crate) use canary::canary;
 pub(crate) use diff::difference;
 pub(crate) use history::history;
 pub(crate) use object::{json, yaml};

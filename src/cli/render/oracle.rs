@@ -85,6 +85,7 @@ impl Starting {
             | Happened::NotReadyInTime
             | Happened::Adopted { .. }
             | Happened::Probed { .. }
+            | Happened::Measured { .. }
             | Happened::Stressed
             | Happened::Hangs { .. }
             | Happened::LeftHanging { .. }
@@ -243,6 +244,7 @@ impl Stopping {
             | Happened::NotSpawned { .. }
             | Happened::NotReadyInTime
             | Happened::Probed { .. }
+            | Happened::Measured { .. }
             | Happened::Stressed
             | Happened::Hangs { .. }
             | Happened::LeftHanging { .. }

@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 
 use super::table::Table;
 use super::{Style, Tone};
-use crate::model::Health;
-use crate::status::{ListenerProbe, ProbeReport, ServiceProbe};
+use crate::model::{Health, Level};
+use crate::status::{GaugeProbe, ListenerProbe, ProbeReport, ServiceProbe};
 
 /// A line a listener, and one for each service that was not asked; `wide` adds the verdict on the whole service.
 pub(crate) fn probes(report: &ProbeReport, wide: bool, style: Style) -> String {
-    if report.services.is_empty() {
+    if report.services.is_empty() && report.gauges.is_empty() {
         return "nothing is probed: no enabled service has a listener\n".to_owned();
     }
     let mut headings = vec!["SERVICE", "LISTENER", "ANSWER", "VERDICT", "CERTIFICATE"];
@@ -44,13 +44,39 @@ pub(crate) fn probes(report: &ProbeReport, wide: bool, style: Style) -> String {
             row(&listener.listener, milliseconds(listener.took_ms), word, tone, days, listener.words.clone());
         }
     }
-    let mut text = table.print(style);
+    let mut text = if report.services.is_empty() { String::new() } else { table.print(style) };
     for service in report.services.iter().filter(|service| !service.finding.is_empty() && !service.listeners.is_empty())
     {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{}: {}", service.service, super::printable(&service.finding));
     }
+    if !report.gauges.is_empty() {
+        let gap = if text.is_empty() { "" } else { "\n" };
+        let _ = write!(text, "{gap}{}", gauges(&report.gauges, style));
+    }
     text
+}
+
+/// A line a disk or queue.
+fn gauges(gauges: &[GaugeProbe], style: Style) -> String {
+    let mut table = Table::new(&["MEASURED", "ANSWER", "VERDICT", "NUMBERS", "WORDS"]);
+    let usual = |text: &str| (text.to_owned(), Tone::Usual);
+    for gauge in gauges {
+        let (word, tone) = match gauge.level {
+            Some(Level::Within) => ("Within", Tone::Good),
+            Some(Level::Crossed) => ("Crossed", Tone::Warning),
+            Some(Level::Unknown) => ("Unknown", Tone::Warning),
+            None => ("NotMeasured", Tone::Warning),
+        };
+        table.row(vec![
+            usual(&gauge.name),
+            usual(&milliseconds(gauge.took_ms)),
+            (word.to_owned(), tone),
+            usual(&gauge.numbers),
+            usual(&gauge.finding),
+        ]);
+    }
+    table.print(style)
 }
 
 fn milliseconds(time: u64) -> String {

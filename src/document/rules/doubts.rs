@@ -114,7 +114,10 @@ fn window_and_gap(all: &Effective<'_>, found: &mut Findings) {
             .services
             .iter()
             .any(|service| service.probes.as_ref().is_some_and(|probes| probes.failure_threshold.is_some()));
-    if !(window_set || task_at.is_some() || threshold_set) {
+    let period_set = spec.probes.as_ref().is_some_and(|probes| probes.period.is_some());
+    let own_period =
+        spec.services.iter().position(|service| service.probes.as_ref().is_some_and(|probes| probes.period.is_some()));
+    if !(window_set || task_at.is_some() || threshold_set || period_set || own_period.is_some()) {
         return;
     }
     let msprobe = all.msprobe().and_then(|task| crontab_of(all, task)?.ok()).and_then(|crontab| crontab.longest_gap());
@@ -127,8 +130,12 @@ fn window_and_gap(all: &Effective<'_>, found: &mut Findings) {
         "spec.autorestart.timeout".to_owned()
     } else if let Some(at) = task_at {
         format!("spec.schedule[{at}].crontab")
-    } else {
+    } else if threshold_set {
         "spec.probes.failureThreshold".to_owned()
+    } else if let Some(at) = own_period.filter(|_| !period_set) {
+        format!("spec.services[{at}].probes.period")
+    } else {
+        "spec.probes.period".to_owned()
     };
     found.add(
         path,

@@ -132,7 +132,7 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 /// A listener that is written, with its path.
-type Written<'a> = (String, &'a Listener);
+pub(super) type Written<'a> = (String, &'a Listener);
 
 /// Those of services.
 fn of_services<'a>(all: &'a Effective<'_>) -> impl Iterator<Item = Written<'a>> {
@@ -150,7 +150,7 @@ fn of_externals<'a>(all: &'a Effective<'_>) -> impl Iterator<Item = Written<'a>>
     })
 }
 
-fn listener_place<'a>(listeners: impl Iterator<Item = Written<'a>>, found: &mut Findings) {
+pub(super) fn listener_place<'a>(listeners: impl Iterator<Item = Written<'a>>, found: &mut Findings) {
     for (path, listener) in listeners {
         match (&listener.port, &listener.socket) {
             (Some(_), Some(_)) => found.add(
@@ -199,7 +199,7 @@ fn has_tls(listener: &Listener) -> bool {
     }
 }
 
-fn listener_certificate<'a>(listeners: impl Iterator<Item = Written<'a>>, found: &mut Findings) {
+pub(super) fn listener_certificate<'a>(listeners: impl Iterator<Item = Written<'a>>, found: &mut Findings) {
     for (path, listener) in listeners.filter(|(_, listener)| !has_tls(listener)) {
         for (field, is_there) in [
             ("serverName", listener.server_name.is_some()),
@@ -241,7 +241,7 @@ fn listener_login<'a>(listeners: impl Iterator<Item = Written<'a>>, found: &mut 
     }
 }
 
-fn listener_login_safe<'a>(listeners: impl Iterator<Item = Written<'a>>, found: &mut Findings) {
+pub(super) fn listener_login_safe<'a>(listeners: impl Iterator<Item = Written<'a>>, found: &mut Findings) {
     for (path, listener) in listeners {
         let here = listener.socket.is_some() || listener.address.as_deref().is_none_or(is_this_host);
         let is_checked =

@@ -3,6 +3,7 @@
 //!
 //! The table is what the CRD's validation rules and the reference are generated from.
 
+mod canary;
 mod doubts;
 mod later;
 mod listeners;
@@ -86,7 +87,7 @@ impl Findings {
 /// Every rule, in the order of the reference.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
     let of_services = services::RULES.iter().chain(order::RULES).chain(shapes::RULES).chain(listeners::RULES);
-    of_services.chain(whole::RULES).chain(doubts::RULES)
+    of_services.chain(canary::RULES).chain(whole::RULES).chain(doubts::RULES)
 }
 
 /// Asks every rule; without `doubts` only those that can refuse a document.

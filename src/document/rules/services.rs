@@ -24,7 +24,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "names-unique",
         severity: Severity::Error,
         path: "spec",
-        message: "services, tasks, variables, dependencies and files are listed once each",
+        message: "services, tasks, variables, dependencies, files, disks and queues are listed once each",
         cel: Cel::Schema,
         check: names_unique,
     },
@@ -133,6 +133,11 @@ fn names_unique(all: &Effective<'_>, found: &mut Findings) {
         "the external dependency",
         externals.map(|(at, external)| (format!("spec.external[{at}].name"), &*external.name)).collect(),
     );
+    let probes = spec.probes.as_ref();
+    let disks = probes.iter().flat_map(|probes| probes.disks.iter().enumerate());
+    once("the disk", disks.map(|(at, disk)| (format!("spec.probes.disks[{at}].path"), &*disk.path)).collect());
+    let queues = probes.iter().flat_map(|probes| probes.queues.iter().enumerate());
+    once("the queue", queues.map(|(at, queue)| (format!("spec.probes.queues[{at}].name"), &*queue.name)).collect());
     once("the task", tasks().map(|(path, task)| (format!("{path}.name"), &*task.name)).collect());
     let environments = own(all)
         .map(|(path, service)| (path, service.environment.as_ref()))

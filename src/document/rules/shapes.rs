@@ -63,6 +63,22 @@ pub(super) const RULES: &[Rule] = &[
         cel: Cel::Says("has(self.port) != has(self.socket)"),
         check: external_place,
     },
+    Rule {
+        id: "disk-threshold",
+        severity: Severity::Error,
+        path: "spec.probes.disks[]",
+        message: "a disk has a threshold: freeWarning, freeInodesWarning or both",
+        cel: Cel::Says("has(self.freeWarning) || has(self.freeInodesWarning)"),
+        check: disk_threshold,
+    },
+    Rule {
+        id: "queue-threshold",
+        severity: Severity::Error,
+        path: "spec.probes.queues[]",
+        message: "a queue has a threshold: maxMessages, maxAge or both",
+        cel: Cel::Says("has(self.maxMessages) || has(self.maxAge)"),
+        check: queue_threshold,
+    },
 ];
 
 fn readiness_pid_file(all: &Effective<'_>, found: &mut Findings) {
@@ -184,6 +200,32 @@ fn on_hang_service(all: &Effective<'_>, found: &mut Findings) {
                 "write `action: RestartService`, or remove the service",
             ),
             (true, true) | (false, false) => {}
+        }
+    }
+}
+
+fn disk_threshold(all: &Effective<'_>, found: &mut Findings) {
+    for (at, disk) in all.spec.probes.iter().flat_map(|probes| probes.disks.iter().enumerate()) {
+        if disk.free_warning.is_none() && disk.free_inodes_warning.is_none() {
+            found.add(
+                format!("spec.probes.disks[{at}]"),
+                format!("the disk `{}` has no threshold, so nothing of it would ever be reported", &*disk.path),
+                "freeWarning, freeInodesWarning or both",
+                "add `freeWarning: 10%`",
+            );
+        }
+    }
+}
+
+fn queue_threshold(all: &Effective<'_>, found: &mut Findings) {
+    for (at, queue) in all.spec.probes.iter().flat_map(|probes| probes.queues.iter().enumerate()) {
+        if queue.max_messages.is_none() && queue.max_age.is_none() {
+            found.add(
+                format!("spec.probes.queues[{at}]"),
+                format!("the queue `{}` has no threshold, so nothing of it would ever be reported", &*queue.name),
+                "maxMessages, maxAge or both",
+                "add `maxMessages: 1000` or `maxAge: 4h`",
+            );
         }
     }
 }

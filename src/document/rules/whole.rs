@@ -98,9 +98,19 @@ fn durations(all: &Effective<'_>) -> Vec<(String, Interval)> {
         add("spec.autorestart.timeout".to_owned(), policy.timeout);
         add("spec.autorestart.retryAfter".to_owned(), policy.retry_after);
     }
-    if let Some(Probes { timeout, warning_threshold, period, failure_threshold: _, pressure_threshold: _ }) =
-        &spec.probes
+    if let Some(Probes {
+        timeout,
+        warning_threshold,
+        period,
+        queues,
+        disks: _,
+        failure_threshold: _,
+        pressure_threshold: _,
+    }) = &spec.probes
     {
+        for (at, queue) in queues.iter().enumerate() {
+            add(format!("spec.probes.queues[{at}].maxAge"), queue.max_age);
+        }
         add("spec.probes.timeout".to_owned(), *timeout);
         add("spec.probes.warningThreshold".to_owned(), *warning_threshold);
         add("spec.probes.period".to_owned(), *period);

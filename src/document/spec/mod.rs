@@ -3,6 +3,8 @@
 //! Every field is optional where a profile or a default may supply it, so that what git holds is what is read, and
 //! nothing is written into it. Meaning is given by [`super::resolve()`] only.
 
+mod canary;
+mod gauge;
 mod host;
 mod listener;
 mod policy;
@@ -10,13 +12,15 @@ mod quantity;
 mod service;
 mod text;
 
+pub use canary::Canary;
+pub use gauge::{Disk, Queue, QueueKind};
 pub use host::{AccessMode, ResourceList, Resources, RetainPolicy, Storage, Task, Workload};
 pub use listener::{Listener, Login};
 pub use policy::{
     Autorestart, Control, External, GiveUp, HighAvailability, HighAvailabilityMode, Logs, Manager, ManagerType, Probes,
     Watcher,
 };
-pub use quantity::{Interval, Quantity, Size};
+pub use quantity::{Interval, Quantity, Room, Size};
 pub use service::{
     Check, DependencyRestart, GroupRole, HangAction, Limits, OnHang, Readiness, ReadinessType, Reload, Service,
     ServiceProbes, Variable,
@@ -182,6 +186,9 @@ pub struct Spec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 128), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub schedule: Vec<Task>,
+    /// A message that is sent through the whole server, to see whether mail comes through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Canary>,
     /// Time zone of the schedule. Default: UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<ZoneName>,

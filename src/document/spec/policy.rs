@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Interval, Label, Listener, Output, ServiceName, Size};
+use super::{Disk, Interval, Label, Listener, Output, Queue, ServiceName, Size};
 pub use crate::policy::cluster::ManagerType;
 
 /// What happens after a failure.
@@ -74,6 +74,14 @@ pub struct Probes {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub pressure_threshold: Option<u8>,
+    /// File systems whose free room is measured with every round of msprobe, and every `period`. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["path"]))]
+    pub disks: Vec<Disk>,
+    /// Queues whose messages are counted with every round of msprobe, and every `period`. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub queues: Vec<Queue>,
 }
 
 /// Something that is not ours and that services need, such as a directory server or a database.

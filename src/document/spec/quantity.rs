@@ -9,6 +9,7 @@ use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::text::Form;
+use crate::desired::Reserve;
 
 /// A span of time, written with units: `500ms`, `30s`, `10m`, `1h`, `1m30s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,6 +18,10 @@ pub struct Interval(pub Duration);
 /// A number of bytes, written plain or with a binary unit: `512Ki`, `10Mi`, `1Gi`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size(pub u64);
+
+/// What must stay free: a share of the whole (`10%`), or an amount as a [`Size`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room(pub Reserve);
 
 /// A Kubernetes quantity (`500m`, `2`, `4Gi`); the operator hands it on as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +49,16 @@ impl Size {
         max: 20,
         words: "a size such as `512Ki`, `10Mi`, `1Gi` or a number of bytes",
         holds: |text| parse_size(text).is_some(),
+    };
+}
+
+impl Room {
+    /// What it must look like.
+    pub const FORM: Form = Form {
+        pattern: "^([0-9]{1,15}(Ki|Mi|Gi|Ti)?|[1-9][0-9]?%)$",
+        max: 20,
+        words: "a share such as `10%`, a size such as `5Gi` or a number",
+        holds: |text| parse_room(text).is_some(),
     };
 }
 
@@ -103,6 +118,12 @@ fn parse_size(text: &str) -> Option<u64> {
     text[..digits].parse::<u64>().ok().map(|number| number.saturating_mul(1 << shift))
 }
 
+fn parse_room(text: &str) -> Option<Reserve> {
+    let Some(percent) = text.strip_suffix('%') else { return parse_size(text).map(Reserve::Amount) };
+    let digits = percent.bytes().all(|byte| byte.is_ascii_digit()) && !percent.starts_with('0');
+    percent.parse().ok().filter(|percent| digits && (1..=99).contains(percent)).map(Reserve::Percent)
+}
+
 fn is_quantity(text: &str) -> bool {
     let digits = |part: &str, max: usize| (1..=max).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -138,6 +159,15 @@ impl fmt::Display for Size {
             }
         }
         write!(f, "{}", self.0)
+    }
+}
+
+impl fmt::Display for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Reserve::Percent(percent) => write!(f, "{percent}%"),
+            Reserve::Amount(amount) => Size(amount).fmt(f),
+        }
     }
 }
 
@@ -209,4 +239,8 @@ read_by!(Size, integers: true, |text| parse_size(text).map(Self), {
 read_by!(Quantity, integers: true, |text| is_quantity(text).then(|| Self(text.to_owned())), {
     "anyOf": [{ "type": "integer" }, { "type": "string" }], "x-kubernetes-int-or-string": true,
     "minimum": 0, "maximum": 1_000_000_000_000_000_u64, "maxLength": 32, "pattern": Quantity::FORM.pattern
+});
+read_by!(Room, integers: true, |text| parse_room(text).map(Self), {
+    "anyOf": [{ "type": "integer" }, { "type": "string" }], "x-kubernetes-int-or-string": true,
+    "minimum": 0, "maximum": 1_000_000_000_000_000_u64, "maxLength": 20, "pattern": Room::FORM.pattern
 });

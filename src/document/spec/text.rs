@@ -73,6 +73,7 @@ macro_rules! texts {
             $($name::FORM,)*
             super::quantity::Interval::FORM,
             super::quantity::Size::FORM,
+            super::quantity::Room::FORM,
             super::quantity::Quantity::FORM,
         ];
     };

@@ -27,8 +27,14 @@ fn base() -> Value {
         "spec": {
             "profile": "Custom",
             "autorestart": {"onGiveUp": "RetryAfter"},
+            "probes": {"disks": [{"path": "/a", "freeWarning": "10%"}],
+                       "queues": [{"name": "q", "kind": "Postfix", "path": "/q", "maxMessages": 5}]},
             "schedule": [{"name": "task", "crontab": "0 1 1 * 1", "command": ["bin/task"],
                 "environment": [{"name": "A", "value": "b"}]}],
+            "canary": {"recipient": "canary@example.org",
+                "submit": {"port": 1, "protocol": "Tcp", "login": {"user": "a", "passwordFile": "/etc/secret"}},
+                "deliver": {"port": 1, "protocol": "Tcp", "login": {"user": "a", "passwordFile": "/etc/secret"}},
+                "read": {"port": 1, "protocol": "Tcp", "login": {"user": "a", "passwordFile": "/etc/secret"}}},
             "external": [{"name": "ldap", "listeners": [{"address": "127.0.0.1", "port": 1, "protocol": "Tcp",
                           "login": {"user": "probe", "passwordFile": "/etc/secret"}}]}],
             "services": [
@@ -138,6 +144,12 @@ fn change(leaf: &str) -> Option<Value> {
         | "spec.probes.pressureThreshold" => {
             json!(7)
         }
+        "spec.probes.disks[].path" | "spec.probes.queues[].path" => json!("/elsewhere"),
+        "spec.probes.disks[].freeWarning" | "spec.probes.disks[].freeInodesWarning" => json!("5Gi"),
+        "spec.probes.queues[].name" => json!("renamed"),
+        "spec.probes.queues[].kind" => json!("Directory"),
+        "spec.probes.queues[].maxMessages" => json!(6),
+        "spec.probes.queues[].maxAge" => json!("7s"),
         interval if interval.starts_with("spec.probes.") || interval.starts_with("spec.services[].probes.") => {
             json!("77s")
         }
@@ -153,8 +165,17 @@ fn change(leaf: &str) -> Option<Value> {
         "spec.services[].watchdog" => json!("30s"),
         "spec.services[].onHang.action" => json!("Report"),
         "spec.services[].onHang.service" => json!("third"),
+        "spec.canary.sender" | "spec.canary.recipient" => json!("other@example.org"),
+        "spec.canary.period" | "spec.canary.timeout" => json!("77s"),
+        canary if canary.starts_with("spec.canary.") => return of_canary(canary),
         _ => return None,
     })
+}
+
+/// The same of a listener of the canary, of which each field is what it is of a service's.
+fn of_canary(leaf: &str) -> Option<Value> {
+    let field = leaf.splitn(4, '.').nth(3)?;
+    change(&format!("spec.services[].listeners[].{field}"))
 }
 
 /// The base document with a leaf changed; list items are the last ones.

@@ -2,6 +2,7 @@
 
 mod hostile;
 mod leaves;
+mod options;
 mod profiles;
 mod resolved;
 mod schema;

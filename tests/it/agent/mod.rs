@@ -10,6 +10,7 @@ mod command_line;
 mod control_socket;
 mod edits;
 mod failures;
+mod gauges;
 mod logs;
 mod oracle_words;
 mod probes;

@@ -4,6 +4,7 @@
 mod server;
 mod talk;
 
+mod canary;
 mod changes;
 mod crashes;
 mod edits;

@@ -49,3 +49,30 @@ fn r06_mail_waits_in_the_queue_while_the_store_is_held_and_is_delivered_when_it_
     assert_eq!(server.status().pid("dispatcher"), before.pid("dispatcher"));
     assert!(smtp.says("NOOP").starts_with("250 "));
 }
+
+#[test]
+fn r08_held_mail_of_postfix_is_counted_and_its_age_reported() {
+    let mut server = oracle();
+    let path = server.path("m/job_controller/queue").display().to_string();
+    let queue = format!("{{name: out, kind: Postfix, path: {path}, maxMessages: 100, maxAge: 1s}}");
+    server.document.fields.push(("probes", format!("{{queues: [{queue}]}}")));
+    server.write();
+    let server = server.started();
+    server.does(&["stop", "store"]);
+    server.settled();
+    server.send("held");
+    eventually("it waits in the queue", || queue_of(&server, "-p").contains("demo@example.test").then_some(()));
+    let mut hold = Command::new("/usr/sbin/postsuper");
+    hold.arg("-c").arg(server.path("m/job_controller/etc")).args(["-h", "ALL"]);
+    assert_eq!(said(hold).code, 0);
+    let table = eventually("the held message is old", || {
+        let said = server.run(&["probe"]);
+        said.out.contains("a message has waited longer than 1s").then_some(said.out)
+    });
+    assert!(table.contains("1 messages (hold 1)"), "{table}");
+    assert_eq!(server.status().condition("Degraded").1, "ThresholdsCrossed");
+}
+
+fn queue_of(server: &Server, words: &str) -> String {
+    queue(server, "job_controller", words)
+}
