@@ -127,7 +127,7 @@ impl Agent {
             let numbers = if numbers.is_empty() { numbers } else { format!(": {numbers}") };
             let words = Name::from(format!("{words}{again}{numbers}"));
             let what = Happened::Measured { gauge: name.clone(), level: standing.level(), words };
-            self.chronicle.tell(Happening { now, service: None, what }, self.engine.desired());
+            self.chronicle.tell(Happening { now, service: None, what }, self.engine.desired(), |_| Vec::new());
         }
         self.gauges.known.insert(name.clone(), Known { gauge, standing, reading, took, kept });
     }

@@ -196,8 +196,8 @@ impl Count<'_> {
             QueueKind::Postfix => told.stx_ctime,
             QueueKind::Directory => told.stx_mtime,
         };
-        let waited = now.saturating_sub(milliseconds(since));
-        Ok(Some(Some(Duration::from_millis(u64::try_from(waited).unwrap_or(0)))))
+        let elapsed = now.saturating_sub(milliseconds(since));
+        Ok(Some(Some(Duration::from_millis(u64::try_from(elapsed).unwrap_or(0)))))
     }
 }
 

@@ -178,7 +178,7 @@ fn bytes(number: u64) -> String {
     found.map_or_else(
         || format!("{number} B"),
         |(unit, shift)| {
-            let tenths = u128::from(number) * 10 >> shift;
+            let tenths = (u128::from(number) * 10) >> shift;
             format!("{}.{} {unit}", tenths / 10, tenths % 10)
         },
     )
