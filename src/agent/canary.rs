@@ -121,7 +121,7 @@ impl Agent {
         if self.flights.due.is_none() || is_due {
             self.flights.due = canary.period.map(|period| due("canary", period, now.boot));
         }
-        if self.flights.is_under_way || !(is_due || !self.flights.waiting.is_empty()) {
+        if self.flights.is_under_way || !is_due && self.flights.waiting.is_empty() {
             return;
         }
         self.flights.is_under_way = true;

@@ -58,10 +58,9 @@ impl Phase {
         match self.awaits {
             Awaits::Greeting => "its greeting (* OK)",
             Awaits::StartTls => "its answer to STARTTLS",
-            Awaits::Capability => "its answer to CAPABILITY",
+            Awaits::Capability | Awaits::Able => "its answer to CAPABILITY",
             Awaits::Continuation => "its answer to AUTHENTICATE",
             Awaits::Login => "its answer to the login",
-            Awaits::Able => "its answer to CAPABILITY",
             Awaits::Select => "its answer to SELECT",
             Awaits::SearchAll | Awaits::SearchOurs => "its answer to UID SEARCH",
             Awaits::Store => "its answer to UID STORE",

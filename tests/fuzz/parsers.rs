@@ -209,8 +209,8 @@ pub fn errand(bytes: &[u8]) {
         assert!(known.is_some(), "{text}");
         // What is deleted is numbers that the peer listed, and never a range.
         let deleted = ["UID STORE ", "UID EXPUNGE "].into_iter().find_map(|word| command.1.strip_prefix(word));
-        let set = deleted.map_or("", |rest| rest.split(' ').next().unwrap_or_default());
-        assert!(set.bytes().all(|byte| byte.is_ascii_digit() || byte == b','), "{text}");
+        let numbers = deleted.map_or("", |rest| rest.split(' ').next().unwrap_or_default());
+        assert!(numbers.bytes().all(|byte| byte.is_ascii_digit() || byte == b','), "{text}");
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn canary(runs: &[CanaryRun], style: Style) -> String {
                 usual(hop.hop.word().to_owned()),
                 usual(format!("{} ms", hop.took_ms)),
                 (word.to_owned(), tone),
-                usual(super::printable(&hop.words).to_string()),
+                usual(super::printable(&hop.words).clone()),
             ]);
         }
     }

@@ -103,7 +103,9 @@ fn change(leaf: &str) -> Option<Value> {
         | "spec.services[].stopTimeout"
         | "spec.services[].reload.timeout"
         | "spec.services[].check.timeout"
-        | "spec.schedule[].timeout" => json!("7s"),
+        | "spec.schedule[].timeout"
+        | "spec.probes.queues[].maxAge"
+        | "spec.external[].timeout" => json!("7s"),
         "spec.services[].stopSignal" | "spec.services[].reload.signal" => json!("QUIT"),
         "spec.services[].watchFiles" => json!(["/etc/x"]),
         "spec.services[].listeners[].address" => json!("::1"),
@@ -114,7 +116,7 @@ fn change(leaf: &str) -> Option<Value> {
         "spec.schedule[].crontab" => json!("0 2 * * *"),
         "spec.schedule[].dayRule" => json!("And"),
         "spec.schedule[].timeZone" | "spec.timeZone" => json!("Europe/Zurich"),
-        "spec.schedule[].name" => json!("renamed"),
+        "spec.schedule[].name" | "spec.probes.queues[].name" => json!("renamed"),
         "spec.schedule[].command" => json!(["/bin/new"]),
         "spec.schedule[].user" => json!("mail"),
         "spec.schedule[].environment[].name" => json!("B"),
@@ -146,14 +148,11 @@ fn change(leaf: &str) -> Option<Value> {
         }
         "spec.probes.disks[].path" | "spec.probes.queues[].path" => json!("/elsewhere"),
         "spec.probes.disks[].freeWarning" | "spec.probes.disks[].freeInodesWarning" => json!("5Gi"),
-        "spec.probes.queues[].name" => json!("renamed"),
         "spec.probes.queues[].kind" => json!("Directory"),
         "spec.probes.queues[].maxMessages" => json!(6),
-        "spec.probes.queues[].maxAge" => json!("7s"),
         interval if interval.starts_with("spec.probes.") || interval.starts_with("spec.services[].probes.") => {
             json!("77s")
         }
-        "spec.external[].timeout" => json!("7s"),
         "spec.external[].name" => json!("sql"),
         "spec.external[].listeners[].address" => json!("::1"),
         "spec.external[].listeners[].port" => json!(2),

@@ -1,5 +1,6 @@
 //! The table of Oracle's options in the README names fields that are there, and tests that are there.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -44,7 +45,7 @@ fn tests(folder: &Path, found: &mut String) {
         } else if entry.extension().is_some_and(|extension| extension == "rs") {
             found.push_str(&fs::read_to_string(&entry).unwrap());
         } else if folder.ends_with("scenarios") {
-            found.push_str(&format!("fn {}(", entry.file_stem().unwrap().to_string_lossy()));
+            write!(found, "fn {}(", entry.file_stem().unwrap().to_string_lossy()).unwrap();
         }
     }
 }
