@@ -62,7 +62,8 @@ async fn follow(world: World) -> CanaryRun {
         } else {
             looks.load(Ordering::Relaxed)
         };
-        let is_there = look > world.arrives;
+        // The first look is for what earlier runs left.
+        let is_there = look > world.arrives.saturating_add(1);
         match command.split(' ').next().expect("a word") {
             "CAPABILITY" => format!("* CAPABILITY IMAP4rev1 UIDPLUS\r\n{tag} OK"),
             "UID" if command.contains("SEARCH") && is_there => format!("* SEARCH 9\r\n{tag} OK"),
@@ -162,7 +163,7 @@ async fn a_message_that_does_not_come_though_lmtp_takes_it_is_in_the_queue() {
 async fn a_mailbox_that_does_not_let_anybody_in_is_named_whatever_lmtp_says() {
     for rcpt in ["250 ok", "452 4.2.2 quota exceeded", ""] {
         let run = follow(World { imap: "* BYE overloaded", rcpt, ..SOUND }).await;
-        assert_eq!(told(&run), (vec![Hop::Smtp], Some((Hop::Imap, "* BYE overloaded"))), "{rcpt}");
+        assert_eq!(told(&run), (vec![], Some((Hop::Imap, "* BYE overloaded"))), "{rcpt}: nothing is sent");
     }
 }
 
