@@ -44,6 +44,8 @@ END
     cat >"$dir/pki/init" <<END
 #!/bin/bash
 set -e
+for ((try = 0; try < 600; try++)); do [[ ! -e $(printf '%q' "$dir")/run/init ]] || break; sleep 0.05; done
+[[ -e $(printf '%q' "$dir")/run/init ]] # else whoever called has gone, and nobody could end this
 mount --make-rshared / # volumes that the kubelet mounts appear in containers; other namespaces of the machine do not see them
 for folder in /run /var/lib /var/log; do mount -t tmpfs -o mode=755 none \$folder; done
 for file in $(printf '%q' "$dir")/sysctl/*; do

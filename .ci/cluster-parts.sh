@@ -43,8 +43,10 @@ need_kube() { [[ -x $kube ]] || build; }
 
 # Runs a command in the cluster's network. A control plane alone has no network of its own.
 in_network() {
+    local init
     if [[ -e $dir/run/init ]]; then
-        nsenter --net --target "$(living_init)" -- "$@"
+        init=$(living_init) || exit
+        nsenter --net --target "$init" -- "$@"
     else
         "$@"
     fi
@@ -52,8 +54,10 @@ in_network() {
 
 # Runs a command where the parts live: the same, and their mounts and processes.
 inside() {
+    local init
     if [[ -e $dir/run/init ]]; then
-        nsenter --net --mount --pid --target "$(living_init)" -- "$@"
+        init=$(living_init) || exit
+        nsenter --net --mount --pid --target "$init" -- "$@"
     else
         "$@"
     fi
@@ -94,15 +98,10 @@ launch() { # NAME
     [[ -x $dir/parts/$1 ]] || fail "$1 is no part of $dir"
     ! runs "$1" || fail "$1 runs already"
     rm -f "$dir/run/$1"
-    # Nothing of the caller's stays open in it: no lock, no pipe that somebody waits for.
-    (
-        for fd in /proc/self/fd/*; do
-            fd=${fd##*/}
-            ((fd <= 2)) || eval "exec $fd>&-"
-        done
-        inside setsid "$dir/parts/$1" </dev/null >>"$dir/log/$1.log" 2>&1
-    ) </dev/null >/dev/null 2>&1 &
-    disown
+    # Its parent ends at once, so that the first process of the namespaces has to reap it and nobody outside. Nothing of
+    # the caller's stays open in it: no lock, no pipe that somebody waits for.
+    inside bash -c 'for fd in /proc/self/fd/*; do ((${fd##*/} <= 2)) || eval "exec ${fd##*/}>&-"; done
+        setsid "$0" </dev/null >>"$1" 2>&1 &' "$dir/parts/$1" "$dir/log/$1.log" </dev/null >/dev/null 2>&1
     await_file "$dir/run/$1"
 }
 
@@ -132,18 +131,29 @@ signal() { # SIGNAL NAME
     inside kill "-$1" "$pid"
 }
 
-end() { # NAME: asks, and after ten seconds insists
+end() { # NAME: asks, and after two seconds insists (an API server waits for those who watch)
     local try
     runs "$1" || return 0
     signal CONT "$1"
     signal TERM "$1"
-    for ((try = 0; try < 100; try++)); do
+    for ((try = 0; try < 20; try++)); do
         runs "$1" || return 0
         sleep 0.1
     done
     signal KILL "$1"
-    while runs "$1"; do sleep 0.05; done
+    until_gone runs "$1"
 }
+
+until_gone() { # CONDITION...: a killed process goes in moments; one that does not hangs in the kernel, and a person should know
+    local try
+    for ((try = 0; try < 1200; try++)); do
+        "$@" || return 0
+        sleep 0.05
+    done
+    fail "a killed process does not go: $*"
+}
+
+is_init() { [[ $(started "$1") == "$2" ]]; }
 
 await() { # WHAT PART CONDITION...: within a minute, and not after the part has died
     local what=$1 name=$2 try
@@ -173,7 +183,7 @@ down() {
         read -r pid start <"$dir/run/init"
         if [[ $(started "$pid") == "$start" ]]; then
             kill -KILL "$pid" # the kernel ends every process of its namespace before it ends itself
-            while [[ $(started "$pid") == "$start" ]]; do sleep 0.05; done
+            until_gone is_init "$pid" "$start"
         fi
         remove_cgroups
     else
@@ -181,7 +191,7 @@ down() {
             ! runs "${script##*/}" || signal KILL "${script##*/}"
         done
         for script in "$dir"/parts/*; do
-            while runs "${script##*/}"; do sleep 0.02; done
+            until_gone runs "${script##*/}"
         done
     fi
     rm -rf --one-file-system "$dir"
