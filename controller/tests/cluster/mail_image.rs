@@ -68,7 +68,7 @@ fn mail_goes_in_through_the_service_and_comes_out_at_the_pod() {
     let service = address(&namespace.get("service", "mail"), "/spec/clusterIP");
     let pod = address(&namespace.get("pod", "mail"), "/status/podIP");
 
-    let (mut lmtp, greeting) = Talk::open(&service, 24);
+    let (mut lmtp, greeting) = Talk::through(&service, 24);
     assert!(greeting.starts_with("220"), "{greeting}");
     lmtp.smtp("LHLO test", "250");
     lmtp.smtp("MAIL FROM:<>", "250");

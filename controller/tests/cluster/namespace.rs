@@ -46,8 +46,10 @@ impl Namespace {
 
     fn begin(begin: &str, turn: Turn) -> Self {
         let cluster = cluster();
-        let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"generateName": format!("{begin}-")}});
-        let name = cluster.kubectl_reads(&["create", "-f", "-", "-o", "jsonpath={.metadata.name}"], &object.to_string());
+        let object =
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"generateName": format!("{begin}-")}});
+        let name =
+            cluster.kubectl_reads(&["create", "-f", "-", "-o", "jsonpath={.metadata.name}"], &object.to_string());
         let namespace = Self { cluster, name, _turn: turn };
         // No pod is admitted before.
         namespace.until("serviceaccount", "default", |_| true);
@@ -104,7 +106,14 @@ impl Namespace {
 impl Drop for Namespace {
     fn drop(&mut self) {
         if thread::panicking() {
-            for question in [&["get", "all,messagingservers", "-o", "wide"][..], &["describe", "pods"], &["events"]] {
+            let questions: [&[&str]; 5] = [
+                &["get", "all", "-o", "wide"],
+                &["get", "messagingservers", "-o", "yaml"],
+                &["describe", "pods"],
+                &["events"],
+                &["logs", "--selector", "!none", "--all-containers", "--prefix", "--tail", "100"],
+            ];
+            for question in questions {
                 eprintln!("{}", self.cluster.hearsay(&[&["-n", &self.name], question].concat()));
             }
         }

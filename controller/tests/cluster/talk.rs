@@ -1,11 +1,16 @@
 //! Conversations by lines with a mail server in the cluster: SMTP (and LMTP) and IMAP.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// How long one answer may take.
 const LIMIT: Duration = Duration::from_secs(60);
+
+fn socket(address: &str, port: u16) -> SocketAddr {
+    SocketAddr::from((address.parse::<IpAddr>().expect("an address"), port))
+}
 
 /// An open connection.
 pub(crate) struct Talk {
@@ -14,10 +19,27 @@ pub(crate) struct Talk {
 }
 
 impl Talk {
-    /// To a pod or Service by its address; hears the greeting.
+    /// To a pod that is ready, by its address; hears the greeting.
     pub(crate) fn open(address: &str, port: u16) -> (Self, String) {
-        let address = SocketAddr::from((address.parse::<IpAddr>().expect("an address"), port));
-        let stream = TcpStream::connect_timeout(&address, LIMIT).unwrap_or_else(|error| panic!("{address}: {error}"));
+        let address = socket(address, port);
+        Self::over(TcpStream::connect_timeout(&address, LIMIT).unwrap_or_else(|error| panic!("{address}: {error}")))
+    }
+
+    /// To a Service. Nothing says when the node's rules for a new one are in place: only that it lets one in.
+    pub(crate) fn through(address: &str, port: u16) -> (Self, String) {
+        let (address, end) = (socket(address, port), Instant::now() + LIMIT);
+        loop {
+            match TcpStream::connect_timeout(&address, LIMIT) {
+                Ok(stream) => return Self::over(stream),
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused && Instant::now() < end => {
+                    thread::sleep(Duration::from_millis(50));
+                }
+                Err(error) => panic!("{address}: {error}"),
+            }
+        }
+    }
+
+    fn over(stream: TcpStream) -> (Self, String) {
         stream.set_read_timeout(Some(LIMIT)).expect("a limit above zero");
         let mut talk = Self { stream: BufReader::new(stream), tag: 0 };
         let greeting = talk.line();

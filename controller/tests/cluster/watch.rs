@@ -29,10 +29,25 @@ struct Watching {
 impl Watching {
     fn begin(cluster: &Cluster, namespace: &str, kind: &str, name: &str) -> Self {
         let selector = format!("metadata.name={name}");
-        let arguments =
-            ["-n", namespace, "get", kind, "--field-selector", &selector, "-o", "json", "--watch", "--output-watch-events"];
-        let mut child =
-            cluster.command(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("kubectl");
+        let arguments = [
+            "-n",
+            namespace,
+            "get",
+            kind,
+            "--field-selector",
+            &selector,
+            "-o",
+            "json",
+            "--watch",
+            "--output-watch-events",
+        ];
+        let mut child = cluster
+            .command(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("kubectl");
         let output = BufReader::new(child.stdout.take().expect("it is piped"));
         let (sender, seen) = channel();
         thread::spawn(move || {
