@@ -21,6 +21,7 @@ lint: ## format and clippy pedantic
 	$(FMT) --check
 	$(CARGO) clippy --workspace --all-targets --all-features --locked -- -D warnings
 	$(CARGO) clippy -p mailward --no-default-features --lib --locked -- -D warnings
+	$(CARGO) clippy -p mailward-controller --features cluster --test cluster --locked -- -D warnings
 
 deny: ## dependencies: licences, bans, sources
 	.ci/setup deny
