@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long one answer may take.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 fn socket(address: &str, port: u16) -> SocketAddr {
     SocketAddr::from((address.parse::<IpAddr>().expect("an address"), port))

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::kubectl::Cluster;
 
 /// How long a test waits for anything that a healthy cluster does in seconds.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 
 #[derive(Deserialize)]
 struct Event {
