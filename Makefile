@@ -2,10 +2,11 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 CARGO ?= cargo
+CLUSTER ?= /tmp/mailward-cluster
 FMT := $(CARGO) fmt --all -- --config-path .ci/rustfmt.toml
 export PATH := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mailward/tools/bin:$(PATH)
 
-.PHONY: help setup fmt lint test test-pure deny generate check-generated bench mutants fuzz transcripts advisories ci
+.PHONY: help setup fmt lint test test-pure test-cluster cluster-up cluster-down image deny generate check-generated bench mutants fuzz transcripts advisories ci
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +21,7 @@ lint: ## format and clippy pedantic
 	$(FMT) --check
 	$(CARGO) clippy --workspace --all-targets --all-features --locked -- -D warnings
 	$(CARGO) clippy -p mailward --no-default-features --lib --locked -- -D warnings
+	$(CARGO) clippy -p mailward-controller --features cluster --test cluster --locked -- -D warnings
 
 deny: ## dependencies: licences, bans, sources
 	.ci/setup deny
@@ -30,6 +32,22 @@ test-pure: ## the pure half alone: no tokio, no socket, no process, no clock
 
 test: ## every test, with real Dovecot, Postfix and nginx
 	.ci/test
+
+test-cluster: ## the proofs on a real, whole Kubernetes that it brings up and ends (root)
+	.ci/test-cluster
+
+cluster-up: ## a whole Kubernetes of one node with the images loaded, in the folder CLUSTER (root)
+	.ci/cluster build
+	.ci/image all target/images
+	.ci/cluster up $(CLUSTER)
+	.ci/cluster load $(CLUSTER) target/images/mail.tar
+	.ci/cluster load $(CLUSTER) target/images/mailward.tar
+
+cluster-down: ## ends it, with everything it has
+	.ci/cluster down $(CLUSTER)
+
+image: ## the image of agent and operator, a docker archive: target/images/mailward.tar
+	.ci/image mailward target/images/mailward.tar
 
 generate: ## writes every generated file anew (schema, man pages, completions, reference, OpenAPI)
 	.ci/generate
