@@ -4,6 +4,7 @@ mod hostile;
 mod leaves;
 mod profiles;
 mod resolved;
+mod resource;
 mod schema;
 
 use super::{Document, Read, read, resolve};
