@@ -8,6 +8,7 @@
 //!                                                                              Document ─► resolve ─► Desired
 //! ```
 
+mod crd;
 mod diagnostic;
 mod effective;
 mod nearest;
@@ -22,6 +23,7 @@ pub mod spec;
 mod structure;
 mod tree;
 
+pub use crd::{GROUP, PLURAL, VERSION, crd};
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use profile::{Catalogue, profile_table, task_table};
 pub use resolve::{Settings, WatcherPlace, resolve, settings};

@@ -46,7 +46,7 @@ complete -c mailward -n "__fish_mailward_needs_command" -f -a "task" -d 'Runs ta
 complete -c mailward -n "__fish_mailward_needs_command" -f -a "sched" -d 'Follows the schedule; the service sched is this'
 complete -c mailward -n "__fish_mailward_needs_command" -f -a "probe" -d 'Asks services now whether they answer, and shows what they answered'
 complete -c mailward -n "__fish_mailward_needs_command" -f -a "simulate" -d 'Plays scenarios with the agent\'s own planner and prints what it decides'
-complete -c mailward -n "__fish_mailward_needs_command" -f -a "schema" -d 'Prints the JSON Schema of the document'
+complete -c mailward -n "__fish_mailward_needs_command" -f -a "schema" -d 'Prints the JSON Schema of the document, or the definition of the resource on Kubernetes'
 complete -c mailward -n "__fish_mailward_needs_command" -f -a "completions" -d 'Prints a completion script for a shell'
 complete -c mailward -n "__fish_mailward_needs_command" -f -a "man" -d 'Prints the manual page, or writes all of them into a folder'
 complete -c mailward -n "__fish_mailward_needs_command" -f -a "demo" -d 'Runs a whole mail server in a temporary folder, to try things on'
@@ -141,6 +141,7 @@ complete -c mailward -n "__fish_mailward_using_subcommand simulate" -l socket -d
 complete -c mailward -n "__fish_mailward_using_subcommand simulate" -l check -d 'Compares with what the scenarios expect and shows the difference; ends with 1 where there is one'
 complete -c mailward -n "__fish_mailward_using_subcommand simulate" -s h -l help -d 'Print help'
 complete -c mailward -n "__fish_mailward_using_subcommand schema" -l socket -d 'The agent\'s control socket. Default: $MAILWARD_SOCKET, else control.sock in the runtime folder (/run/mailward, or $XDG_RUNTIME_DIR/mailward for a user other than root)' -r -F
+complete -c mailward -n "__fish_mailward_using_subcommand schema" -l crd -d 'The `CustomResourceDefinition` instead, for `kubectl apply -f -`'
 complete -c mailward -n "__fish_mailward_using_subcommand schema" -s h -l help -d 'Print help'
 complete -c mailward -n "__fish_mailward_using_subcommand completions" -l socket -d 'The agent\'s control socket. Default: $MAILWARD_SOCKET, else control.sock in the runtime folder (/run/mailward, or $XDG_RUNTIME_DIR/mailward for a user other than root)' -r -F
 complete -c mailward -n "__fish_mailward_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -170,7 +171,7 @@ complete -c mailward -n "__fish_mailward_using_subcommand help; and not __fish_s
 complete -c mailward -n "__fish_mailward_using_subcommand help; and not __fish_seen_subcommand_from run validate plan status start stop restart reload hold release reset why history guard task sched probe simulate schema completions man demo help" -f -a "sched" -d 'Follows the schedule; the service sched is this'
 complete -c mailward -n "__fish_mailward_using_subcommand help; and not __fish_seen_subcommand_from run validate plan status start stop restart reload hold release reset why history guard task sched probe simulate schema completions man demo help" -f -a "probe" -d 'Asks services now whether they answer, and shows what they answered'
 complete -c mailward -n "__fish_mailward_using_subcommand help; and not __fish_seen_subcommand_from run validate plan status start stop restart reload hold release reset why history guard task sched probe simulate schema completions man demo help" -f -a "simulate" -d 'Plays scenarios with the agent\'s own planner and prints what it decides'
-complete -c mailward -n "__fish_mailward_using_subcommand help; and not __fish_seen_subcommand_from run validate plan status start stop restart reload hold release reset why history guard task sched probe simulate schema completions man demo help" -f -a "schema" -d 'Prints the JSON Schema of the document'
+complete -c mailward -n "__fish_mailward_using_subcommand help; and not __fish_seen_subcommand_from run validate plan status start stop restart reload hold release reset why history guard task sched probe simulate schema completions man demo help" -f -a "schema" -d 'Prints the JSON Schema of the document, or the definition of the resource on Kubernetes'
 complete -c mailward -n "__fish_mailward_using_subcommand help; and not __fish_seen_subcommand_from run validate plan status start stop restart reload hold release reset why history guard task sched probe simulate schema completions man demo help" -f -a "completions" -d 'Prints a completion script for a shell'
 complete -c mailward -n "__fish_mailward_using_subcommand help; and not __fish_seen_subcommand_from run validate plan status start stop restart reload hold release reset why history guard task sched probe simulate schema completions man demo help" -f -a "man" -d 'Prints the manual page, or writes all of them into a folder'
 complete -c mailward -n "__fish_mailward_using_subcommand help; and not __fish_seen_subcommand_from run validate plan status start stop restart reload hold release reset why history guard task sched probe simulate schema completions man demo help" -f -a "demo" -d 'Runs a whole mail server in a temporary folder, to try things on'

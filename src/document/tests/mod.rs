@@ -1,5 +1,6 @@
 //! Tests of the document front that look behind its door; what it says about whole files is in `tests/documents.rs`.
 
+mod crd;
 mod hostile;
 mod leaves;
 mod profiles;
