@@ -33,6 +33,7 @@ impl Agent {
             observed_generation: instance.observed_generation,
             conditions: self.conditions.clone(),
             instances: vec![instance],
+            ..Status::default()
         };
         Reported::new(&self.engine.desired().name, status)
     }

@@ -103,8 +103,8 @@ pub(crate) enum Command {
     Canary(Canary),
     /// Plays scenarios with the agent's own planner and prints what it decides.
     Simulate(Simulate),
-    /// Prints the JSON Schema of the document.
-    Schema,
+    /// Prints the JSON Schema of the document, or the definition of the resource on Kubernetes.
+    Schema(Schema),
     /// Prints a completion script for a shell.
     Completions(Completions),
     /// Prints the manual page, or writes all of them into a folder.
@@ -306,6 +306,14 @@ pub(crate) struct Simulate {
     /// Compares with what the scenarios expect and shows the difference; ends with 1 where there is one.
     #[arg(long)]
     pub(crate) check: bool,
+}
+
+/// `schema`.
+#[derive(Debug, Args)]
+pub(crate) struct Schema {
+    /// The `CustomResourceDefinition` instead, for `kubectl apply -f -`.
+    #[arg(long)]
+    pub(crate) crd: bool,
 }
 
 /// `completions`.

@@ -78,7 +78,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Run(said) => running::run(&said),
         Command::Validate(said) => documents::validate(&said),
         Command::Simulate(said) => documents::simulate(&said),
-        Command::Schema => reference::schema(),
+        Command::Schema(said) => reference::schema(&said),
         Command::Completions(said) => reference::completions(&said),
         Command::Man(said) => reference::man(&said),
         Command::Generate(said) => reference::generate(&said),

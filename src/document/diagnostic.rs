@@ -214,8 +214,11 @@ fn printable(text: &str) -> String {
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.file)?;
-        if let Some(place) = self.place {
-            write!(f, ":{}:{}", place.line, place.column)?;
+        match self.place {
+            Some(place) => write!(f, ":{}:{}", place.line, place.column)?,
+            // An object of the API server has no lines.
+            None if self.path.is_empty() => {}
+            None => write!(f, ": {}", self.path)?,
         }
         write!(f, ": {}: {} [{}]", self.severity, self.message, self.rule)?;
         if let Some(place) = self.place {

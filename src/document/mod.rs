@@ -8,11 +8,13 @@
 //!                                                                              Document ─► resolve ─► Desired
 //! ```
 
+mod crd;
 mod diagnostic;
 mod effective;
 mod nearest;
 mod profile;
 mod resolve;
+mod resource;
 mod rules;
 mod scalar;
 mod schedule;
@@ -21,9 +23,11 @@ pub mod spec;
 mod structure;
 mod tree;
 
+pub use crd::{GROUP, PLURAL, VERSION, crd};
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use profile::{Catalogue, profile_table, task_table};
 pub use resolve::{Settings, WatcherPlace, resolve, settings};
+pub use resource::read_resource;
 pub use rules::{Cel, Rule, rules};
 pub use schema::schema;
 pub use spec::MessagingServer;
@@ -36,6 +40,7 @@ use std::sync::Arc;
 use diagnostic::{Fault, Hidden, MAX_SHOWN, show};
 #[cfg(feature = "agent")]
 pub(crate) use nearest::nearest;
+use structure::Newer;
 
 /// A document that passed every rule.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,7 +81,7 @@ pub fn read(bytes: &[u8], origin: &str) -> Read {
         }
     };
     let Some(root) = tree::parse(text, &mut faults) else { return refused(faults, text) };
-    let server = meaning(&root, &mut faults);
+    let server = meaning(&root, Newer::Refused, &mut faults);
     let sound = faults.iter().all(|fault| fault.severity != Severity::Error);
     let name = |path: &str| structure::locate(&root, path).1;
     Read {
@@ -86,9 +91,9 @@ pub fn read(bytes: &[u8], origin: &str) -> Read {
 }
 
 /// From the tree to the types, then the rules.
-fn meaning(root: &tree::Node, faults: &mut Vec<Fault>) -> Option<MessagingServer> {
-    let mut checked = structure::check(root, &schema(), faults);
-    let well_formed = faults.is_empty();
+fn meaning(root: &tree::Node, newer: Newer, faults: &mut Vec<Fault>) -> Option<MessagingServer> {
+    let mut checked = structure::check(root, &schema(), newer, faults);
+    let well_formed = faults.iter().all(|fault| fault.severity != Severity::Error);
     // Without the list of services every mention of one would look wrong; and where a thousand errors are shown
     // already nobody misses the others.
     if checked.dropped.contains("spec.services") || faults.len() > MAX_SHOWN {
@@ -102,7 +107,8 @@ fn meaning(root: &tree::Node, faults: &mut Vec<Fault>) -> Option<MessagingServer
         }
     };
     let mut found = rules::check(&server, well_formed);
-    if well_formed {
+    // A note about what only the operator reads is for whoever writes a file.
+    if well_formed && newer == Newer::Refused {
         found.extend(rules::notes(root));
     }
     for fault in &mut found {

@@ -3,23 +3,27 @@
 //! Kept to what a Kubernetes structural schema can hold: everything in place (no references), no null, no defaults,
 //! enums as plain lists, every string, list and number bounded.
 
-use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::{Transform, transform_subschemas};
+use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value};
 
 use super::spec::MessagingServer;
 
 /// The JSON Schema (draft 2020-12) of the whole document.
 pub fn schema() -> Value {
-    let mut settings = SchemaSettings::draft2020_12();
-    settings.inline_subschemas = true;
-    let schema = settings.with_transform(Plain).into_generator().into_root_schema_for::<MessagingServer>();
-    let mut value = schema.to_value();
+    let mut value = of::<MessagingServer>();
     if let Some(root) = value.as_object_mut() {
         root.insert("$id".to_owned(), Value::from("https://mailward.dev/schema/v1alpha1.json"));
     }
     value
+}
+
+/// The schema of a type in the plainer form.
+pub(super) fn of<T: JsonSchema>() -> Value {
+    let mut settings = SchemaSettings::draft2020_12();
+    settings.inline_subschemas = true;
+    settings.with_transform(Plain).into_generator().into_root_schema_for::<T>().to_value()
 }
 
 /// Rewrites what schemars says in general into the plainer form.

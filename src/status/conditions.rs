@@ -1,6 +1,8 @@
 //! Conditions of the whole (kstatus): Ready, Reconciling, Stalled, Degraded, `ConfigValid`, Suspended.
 
-use super::{Condition, Instance, ServiceStatus, Truth};
+use super::ConditionReason as Reason;
+use super::reasons::{Said, stamped};
+use super::{Condition, ConditionType, Instance, ServiceStatus, Truth};
 use crate::model::{Health, Wall};
 
 /// What conditions follow from beside the services.
@@ -37,90 +39,87 @@ pub fn conditions(instance: &Instance, facets: &Facets, previous: &[Condition], 
     let unknown = wanted.iter().any(|service| service.ready == Truth::Unknown);
 
     let ready = if unknown {
-        (Truth::Unknown, "Pending", "not every service has been looked at".to_owned())
+        (Truth::Unknown, Reason::Pending, "not every service has been looked at".to_owned())
     } else if !held.is_empty() {
-        (Truth::False, "Held", format!("held: {held}"))
+        (Truth::False, Reason::Held, format!("held: {held}"))
     } else if !down.is_empty() {
-        (Truth::False, "ServicesNotReady", format!("not ready: {down}"))
+        (Truth::False, Reason::ServicesNotReady, format!("not ready: {down}"))
     } else {
-        (Truth::True, "AllReady", "every required service is ready".to_owned())
+        (Truth::True, Reason::AllReady, "every required service is ready".to_owned())
     };
     let stalled = if !spent.is_empty() {
-        (Truth::True, "GaveUp", format!("the restart budget is spent: {spent}; start it or change its declaration"))
+        (
+            Truth::True,
+            Reason::GaveUp,
+            format!("the restart budget is spent: {spent}; start it or change its declaration"),
+        )
     } else if let Some(refused) = &facets.refused {
-        (Truth::True, "ConfigRejected", refused.clone())
+        (Truth::True, Reason::ConfigRejected, refused.clone())
     } else {
-        (Truth::False, "Progressing", "nothing waits for a person".to_owned())
+        (Truth::False, Reason::Progressing, "nothing waits for a person".to_owned())
     };
     let moving = ready.0 != Truth::True && stalled.0 != Truth::True && held.is_empty() && !facets.suspended;
     let reconciling = if moving {
-        (Truth::True, "Applying", "the document is being applied".to_owned())
+        (Truth::True, Reason::Applying, "the document is being applied".to_owned())
     } else {
-        (Truth::False, "Settled", "nothing is being changed".to_owned())
+        (Truth::False, Reason::Settled, "nothing is being changed".to_owned())
     };
     let hanging = names(&|service| service.health == Some(Health::Fails));
     // An answer that is not a good one: the service serves somebody something, and nothing is restarted for it ([R8]).
-    let degraded_answer = |service: &&&ServiceStatus| match service.health {
-        Some(Health::Slow | Health::Refuses | Health::BadCertificate | Health::Violates) => true,
-        Some(Health::Answers | Health::Unknown | Health::Excused | Health::Fails) | None => false,
+    let findings = |which: &dyn Fn(&Health) -> bool| {
+        let of = wanted.iter().filter(|service| service.health.as_ref().is_some_and(which));
+        let words = of.map(|service| format!("{} {}", service.name, service.finding.as_deref().unwrap_or_default()));
+        words.reduce(|all, one| format!("{all}; {one}"))
     };
-    let words = wanted.iter().filter(degraded_answer).map(|service| {
-        let finding = service.finding.as_deref().unwrap_or_default();
-        format!("{} {finding}", service.name)
+    let bad = findings(&|health| match health {
+        Health::Refuses | Health::BadCertificate | Health::Violates => true,
+        Health::Slow | Health::Answers | Health::Unknown | Health::Excused | Health::Fails => false,
     });
-    let worse = words.reduce(|all, one| format!("{all}; {one}"));
+    let slow = findings(&|health| *health == Health::Slow);
     let previous_configuration = names(&|service| service.reason.contains("runs the previous configuration"));
     let stop_failed = names(&|service| service.reason.contains("could not be stopped"));
     let degraded = if !stop_failed.is_empty() {
-        (Truth::True, "StopFailed", format!("could not be stopped: {stop_failed}"))
+        (Truth::True, Reason::StopFailed, format!("could not be stopped: {stop_failed}"))
     } else if !previous_configuration.is_empty() {
-        (Truth::True, "RunsPreviousConfiguration", previous_configuration)
+        (Truth::True, Reason::RunsPreviousConfiguration, previous_configuration)
     } else if !facets.watched {
-        (Truth::True, "NotWatched", "the watcher is disabled: nobody watches".to_owned())
+        (Truth::True, Reason::NotWatched, "the watcher is disabled: nobody watches".to_owned())
     } else if !optional.is_empty() {
-        (Truth::True, "NonRequiredDown", format!("not ready and not required: {optional}"))
+        (Truth::True, Reason::NonRequiredDown, format!("not ready and not required: {optional}"))
     } else if !hanging.is_empty() {
-        (Truth::True, "ServicesHang", format!("not answering: {hanging}"))
-    } else if let Some(words) = worse {
-        (Truth::True, "ProbesComplain", words)
+        (Truth::True, Reason::NotAnswering, format!("not answering: {hanging}"))
+    } else if let Some(words) = bad {
+        (Truth::True, Reason::BadAnswers, words)
+    } else if let Some(words) = slow {
+        (Truth::True, Reason::SlowAnswers, words)
     } else if let Some(words) = &facets.canary {
-        (Truth::True, "CanaryBroke", words.clone())
+        (Truth::True, Reason::CanaryBroke, words.clone())
     } else if !instance.gauges.is_empty() {
         let words = instance.gauges.iter().map(|gauge| format!("{}: {}", gauge.name, gauge.finding));
-        (Truth::True, "ThresholdsCrossed", words.collect::<Vec<_>>().join("; "))
+        (Truth::True, Reason::ThresholdsCrossed, words.collect::<Vec<_>>().join("; "))
     } else if let Some(first) = facets.complaints.first() {
-        (Truth::True, "AgentComplains", first.clone())
+        (Truth::True, Reason::AgentComplains, first.clone())
     } else {
-        (Truth::False, "None", "nothing is amiss".to_owned())
+        (Truth::False, Reason::None, "nothing is amiss".to_owned())
     };
     let valid = match &facets.refused {
-        Some(refused) => (Truth::False, "Refused", format!("{refused}; the last good document stays in force")),
-        None => (Truth::True, "Accepted", "the document is in force".to_owned()),
+        Some(refused) => {
+            (Truth::False, Reason::RuleBroken, format!("{refused}; the last good document stays in force"))
+        }
+        None => (Truth::True, Reason::Accepted, "the document is in force".to_owned()),
     };
     let suspended = if facets.suspended {
-        (Truth::True, "Suspended", "everything automatic is suspended".to_owned())
+        (Truth::True, Reason::Suspended, "everything automatic is suspended".to_owned())
     } else {
-        (Truth::False, "Running", "nothing is suspended".to_owned())
+        (Truth::False, Reason::Running, "nothing is suspended".to_owned())
     };
-    [
-        ("Ready", ready),
-        ("Reconciling", reconciling),
-        ("Stalled", stalled),
-        ("Degraded", degraded),
-        ("ConfigValid", valid),
-        ("Suspended", suspended),
-    ]
-    .into_iter()
-    .map(|(name, (status, reason, message))| {
-        let before = previous.iter().find(|condition| condition.r#type == name && condition.status == status);
-        Condition {
-            r#type: name.to_owned(),
-            status,
-            reason: reason.to_owned(),
-            message,
-            last_transition_time: before.map_or_else(|| now.to_string(), |before| before.last_transition_time.clone()),
-            observed_generation: generation,
-        }
-    })
-    .collect()
+    let said: [(ConditionType, Said); 6] = [
+        (ConditionType::Ready, ready),
+        (ConditionType::Reconciling, reconciling),
+        (ConditionType::Stalled, stalled),
+        (ConditionType::Degraded, degraded),
+        (ConditionType::ConfigValid, valid),
+        (ConditionType::Suspended, suspended),
+    ];
+    stamped(said, generation, previous, now)
 }

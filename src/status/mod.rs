@@ -7,13 +7,19 @@
 mod build;
 mod canary;
 mod conditions;
+mod entry;
+mod merge;
 mod probes;
+mod reasons;
 mod tasks;
 
 pub use build::{About, instance, service_status};
 pub use canary::{CanaryHop, CanaryRun, Hop, HopOutcome};
 pub use conditions::{Facets, conditions};
+pub use entry::{InstanceCondition, Whose, entry, waiting};
+pub use merge::{Active, Gathered, Rollout, WorkloadFacts, merge, restarts_in_window, services_ready};
 pub use probes::{GaugeProbe, ListenerProbe, ProbeReport, ProbeSample, ProbeSeries, ServiceProbe};
+pub use reasons::{ConditionReason, ConditionType};
 pub use tasks::{TaskStatus, tasks};
 
 use schemars::JsonSchema;
@@ -61,16 +67,35 @@ pub struct Status {
     /// The generation of the document that is in force.
     pub observed_generation: i64,
     /// What holds of the whole, as Kubernetes conditions.
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+    /// Services that are ready, of those that are wanted, such as `7/8`; on Kubernetes only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub services_ready: Option<String>,
+    /// Automatic restarts of all services that count against their budgets; on Kubernetes only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restarts_in_window: Option<u32>,
+    /// What the operator keeps of the pods; on Kubernetes only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workload: Option<WorkloadStatus>,
     /// One entry an agent; in a file's world there is one, named after the host.
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub instances: Vec<Instance>,
+}
+
+/// What the operator keeps of the pods.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WorkloadStatus {
+    /// The fingerprint of everything that only a new pod can have: a pod with another one is replaced.
+    pub hash: String,
 }
 
 /// A condition as `metav1.Condition` has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
-    /// `Ready`, `Reconciling`, `Stalled`, `Degraded`, `ConfigValid` or `Suspended`.
+    /// `Ready`, `Reconciling`, `Stalled`, `Degraded`, `ConfigValid` or `Suspended`; on Kubernetes `WorkloadCurrent` too.
     pub r#type: String,
     /// Whether it holds.
     pub status: Truth,
@@ -123,15 +148,28 @@ pub struct Instance {
     pub agent_pid: i32,
     /// The agent's version.
     pub agent_version: String,
-    /// The generation of the document that is in force here.
+    /// The uid of the pod, in one.
+    #[serde(rename = "podUID", skip_serializing_if = "Option::is_none")]
+    pub pod_uid: Option<String>,
+    /// The node of the pod, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// The generation of the document that is in force here; in a pod the newest that was looked at, which may have been
+    /// refused.
     pub observed_generation: i64,
+    /// The fingerprint of the `spec` that is in force in a pod.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document_hash: Option<String>,
     /// Every service of the document and every removed one that still runs, in start order.
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub services: Vec<ServiceStatus>,
     /// Every task of the document and its profile, in list order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub tasks: Vec<TaskStatus>,
     /// The registered store clients.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub clients: Vec<ClientStatus>,
     /// Disks and queues that are beyond a threshold or cannot be measured.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -139,6 +177,10 @@ pub struct Instance {
     /// What a person had best do; empty where nothing is to be done.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub advice: String,
+    /// What holds of this pod; the operator makes the conditions of the whole from them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub conditions: Vec<InstanceCondition>,
 }
 
 /// A registered store client.
@@ -209,5 +251,6 @@ pub struct ServiceStatus {
     pub says: Option<String>,
     /// The last lines of its output, kept where it failed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub last_lines: Vec<String>,
 }

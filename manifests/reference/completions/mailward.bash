@@ -923,7 +923,7 @@ _mailward() {
             return 0
             ;;
         mailward__subcmd__schema)
-            opts="-h --socket --help"
+            opts="-h --crd --socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -77,17 +77,17 @@ fn reported() -> Reported {
     };
     let conditions = vec![
         condition("Ready", Truth::False, "ServicesNotReady", "not ready: imap, http"),
-        condition("ConfigValid", Truth::False, "Refused", "mw.yaml:3:1: error: bad"),
+        condition("ConfigValid", Truth::False, "RuleBroken", "mw.yaml:3:1: error: bad"),
         condition("Degraded", Truth::False, "None", "nothing is amiss"),
     ];
-    Reported::new("mail", Status { observed_generation: 3, conditions, instances: vec![instance] })
+    Reported::new("mail", Status { observed_generation: 3, conditions, instances: vec![instance], ..Status::default() })
 }
 
 #[test]
 fn a_status_shows_what_stands_out_and_a_line_a_service() {
     let expected = "\
 mail on mx1: not ready: imap, http
-Refused: mw.yaml:3:1: error: bad
+RuleBroken: mw.yaml:3:1: error: bad
 agent 0.1.0 (pid 42), document 3
 
 NAME   STATE     PID  AGE  RESTARTS  WHY

@@ -16,7 +16,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "duration-range",
         severity: Severity::Error,
         path: "spec.**",
-        message: "a duration is longer than nothing (stopTimeout may be 0s) and at most a year",
+        message: "a duration is longer than nothing (stopTimeout and certificateWarning may be 0s) and at most a year",
         cel: Cel::Says("duration(self) > duration('0s') && duration(self) <= duration('8760h')"),
         check: duration_range,
     },
@@ -122,6 +122,9 @@ fn durations(all: &Effective<'_>) -> Vec<(String, Interval)> {
         add(path("reload.timeout"), service.reload.as_ref().and_then(|reload| reload.timeout));
         add(path("check.timeout"), service.check.as_ref().and_then(|check| check.timeout));
         add(path("watchdog"), service.watchdog);
+        for (index, listener) in service.listeners.iter().flatten().enumerate() {
+            add(path(&format!("listeners[{index}].certificateWarning")), listener.certificate_warning);
+        }
         if let Some(ServiceProbes { timeout, warning_threshold, period, enabled: _, failure_threshold: _ }) =
             &service.probes
         {
@@ -132,6 +135,10 @@ fn durations(all: &Effective<'_>) -> Vec<(String, Interval)> {
     }
     for (at, external) in spec.external.iter().enumerate() {
         add(format!("spec.external[{at}].timeout"), external.timeout);
+        for (index, listener) in external.listeners.iter().enumerate() {
+            let path = format!("spec.external[{at}].listeners[{index}].certificateWarning");
+            add(path, listener.certificate_warning);
+        }
     }
     for (at, task) in spec.schedule.iter().enumerate() {
         add(format!("spec.schedule[{at}].timeout"), task.timeout);
@@ -141,10 +148,10 @@ fn durations(all: &Effective<'_>) -> Vec<(String, Interval)> {
 
 fn duration_range(all: &Effective<'_>, found: &mut Findings) {
     for (path, Interval(duration)) in durations(all) {
-        let nothing = duration.is_zero() && !path.ends_with(".stopTimeout");
+        let field = path.rsplit('.').next().unwrap_or_default();
+        let nothing = duration.is_zero() && !Interval::MAY_BE_NOTHING.contains(&field);
         if nothing || duration > LONGEST {
             let what = if nothing { "no time at all" } else { "more than a year" };
-            let field = path.rsplit('.').next().unwrap_or_default();
             found.add(
                 &path,
                 format!("`{field}` is {what}"),

@@ -36,6 +36,9 @@ impl Interval {
         holds: |text| parse_interval(text).is_some() || text.is_empty(),
     };
 
+    /// Fields that may be no time at all: to kill at once, and never to warn.
+    pub(in crate::document) const MAY_BE_NOTHING: [&str; 2] = ["stopTimeout", "certificateWarning"];
+
     /// Whole seconds.
     pub const fn seconds(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
-use super::diagnostic::{Fault, MAX_SHOWN, Place};
+use super::diagnostic::{Fault, MAX_SHOWN, Place, Severity};
 use super::nearest::nearest;
 use super::scalar::{self, Plain};
 use super::spec::FORMS;
@@ -21,6 +21,15 @@ use words::{
 
 /// Most services in a file; a resource holds as many as the schema says.
 pub(super) const MAX_SERVICES_IN_A_FILE: u64 = 4_096;
+
+/// What becomes of a field that this program does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Newer {
+    /// It is an error: in a file it is a slip of the pen.
+    Refused,
+    /// It is left out and named in a warning: the API server took it, so its schema is newer than this program.
+    Ignored,
+}
 
 /// What the structural check found.
 pub(super) struct Checked {
@@ -63,8 +72,8 @@ impl Checked {
 }
 
 /// Checks a whole document.
-pub(super) fn check(root: &Node, schema: &Value, faults: &mut Vec<Fault>) -> Checked {
-    let mut walk = Walk { root: schema, faults, dropped: HashSet::new(), kept: HashMap::new() };
+pub(super) fn check(root: &Node, schema: &Value, newer: Newer, faults: &mut Vec<Fault>) -> Checked {
+    let mut walk = Walk { root: schema, newer, faults, dropped: HashSet::new(), kept: HashMap::new() };
     if let Some(kind) = Walk::foreign_kind(root) {
         walk.faults.push(kind);
         return Checked { value: None, dropped: HashSet::new(), kept: HashMap::new() };
@@ -75,6 +84,7 @@ pub(super) fn check(root: &Node, schema: &Value, faults: &mut Vec<Fault>) -> Che
 
 struct Walk<'a> {
     root: &'a Value,
+    newer: Newer,
     faults: &'a mut Vec<Fault>,
     dropped: HashSet<String>,
     kept: HashMap<String, Vec<usize>>,
@@ -170,7 +180,10 @@ impl Walk<'_> {
                     result.insert(entry.key.clone(), value);
                 }
             } else {
-                let fault = self.unknown(entry, schema, known, path);
+                let fault = match self.newer {
+                    Newer::Refused => self.unknown(entry, schema, known, path),
+                    Newer::Ignored => newer_than_this(entry, path),
+                };
                 self.faults.push(fault);
             }
         }
@@ -332,6 +345,16 @@ impl Walk<'_> {
         );
         false
     }
+}
+
+/// Said of a field of an object that the API server took and this program does not know.
+fn newer_than_this(entry: &Entry, path: &str) -> Fault {
+    let message = format!("`{}` is no field that this program knows; it is ignored", shorten(&entry.key));
+    let mut fault = Fault::error("newer-field", Some(entry.key_place), message)
+        .about(&join(path, &entry.key))
+        .cure("upgrade the agent if the field shall have effect");
+    fault.severity = Severity::Warning;
+    fault
 }
 
 /// What nobody checks, as JSON.

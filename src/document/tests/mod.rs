@@ -1,10 +1,12 @@
 //! Tests of the document front that look behind its door; what it says about whole files is in `tests/documents.rs`.
 
+mod crd;
 mod hostile;
 mod leaves;
 mod options;
 mod profiles;
 mod resolved;
+mod resource;
 mod schema;
 
 use super::{Document, Read, read, resolve};

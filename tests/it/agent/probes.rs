@@ -104,7 +104,7 @@ fn r08_a_listener_that_refuses_while_its_process_lives_is_a_hang() {
     assert_eq!((code, table.contains("NotListening")), (2, true), "{table}");
     assert_eq!(house.status().pid("imap"), pid, "it is only reported, as declared");
     let (status, reason, _) = house.status().condition("Degraded");
-    assert_eq!((status.as_str(), reason.as_str()), ("True", "ServicesHang"));
+    assert_eq!((status.as_str(), reason.as_str()), ("True", "NotAnswering"));
 }
 
 #[test]

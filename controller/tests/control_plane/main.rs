@@ -1,0 +1,8 @@
+//! What a real API server makes of the resource: etcd and kube-apiserver alone, nothing that acts on it.
+
+#![allow(missing_docs, reason = "nobody links against a test")]
+
+mod lifetime;
+mod limits;
+mod plane;
+mod verdicts;
