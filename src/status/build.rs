@@ -44,11 +44,11 @@ pub fn instance(
             .map(|(identity, client)| ClientStatus { name: client.name.to_string(), pid: identity.pid })
             .collect(),
         advice: advice(engine),
-        tasks: Vec::new(),
         name: about.name.clone(),
         agent_pid: about.agent_pid,
         agent_version: about.agent_version.clone(),
         observed_generation: engine.desired().generation,
+        ..Instance::default()
     }
 }
 

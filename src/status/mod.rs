@@ -6,13 +6,17 @@
 
 mod build;
 mod conditions;
+mod entry;
 mod probes;
 mod tasks;
+mod vitals;
 
 pub use build::{About, instance, service_status};
 pub use conditions::{Facets, conditions};
+pub use entry::{InstanceCondition, Whose, entry, waiting};
 pub use probes::{ListenerProbe, ProbeReport, ProbeSample, ProbeSeries, ServiceProbe};
 pub use tasks::{TaskStatus, tasks};
+pub use vitals::{ApiVitals, ServiceVitals, Vitals};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -121,8 +125,18 @@ pub struct Instance {
     pub agent_pid: i32,
     /// The agent's version.
     pub agent_version: String,
-    /// The generation of the document that is in force here.
+    /// The uid of the pod, in one.
+    #[serde(rename = "podUID", skip_serializing_if = "Option::is_none")]
+    pub pod_uid: Option<String>,
+    /// The node of the pod, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// The generation of the document that is in force here; in a pod the newest that was looked at, which may have been
+    /// refused.
     pub observed_generation: i64,
+    /// The fingerprint of the `spec` that is in force in a pod.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document_hash: Option<String>,
     /// Every service of the document and every removed one that still runs, in start order.
     pub services: Vec<ServiceStatus>,
     /// Every task of the document and its profile, in list order.
@@ -134,6 +148,9 @@ pub struct Instance {
     /// What a person had best do; empty where nothing is to be done.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub advice: String,
+    /// What holds of this pod; the operator makes the conditions of the whole from them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<InstanceCondition>,
 }
 
 /// A registered store client.
