@@ -102,6 +102,14 @@ pub struct ClientMarks {
     pub registered: Vec<Registered>,
 }
 
+impl ClientMarks {
+    /// What is left of it once every process of an earlier life is known to be gone: the budget.
+    #[must_use]
+    pub fn without_process(self) -> Self {
+        Self { charges: self.charges, given_up: self.given_up, ..Self::default() }
+    }
+}
+
 /// A store client that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientFailure {
@@ -321,6 +329,31 @@ impl Marks {
     /// Automatic restarts that count at `now`: a failure exactly `window` after a charge is still inside ([R11]).
     pub fn charged_within(&self, window: Duration, now: Boot) -> usize {
         self.charges.iter().filter(|charge| now.since(**charge) <= window).count()
+    }
+
+    /// The next moment at which fewer automatic restarts count than at `now`.
+    pub fn next_to_leave(&self, window: Duration, now: Boot) -> Option<Boot> {
+        let inside = self.charges.iter().filter(|charge| now.since(**charge) <= window);
+        inside.min().map(|charge| charge.plus(window).plus(Duration::from_millis(1)))
+    }
+
+    /// What is left of it once every process of an earlier life is known to be gone without anybody's failure: the
+    /// container was restarted and the pod is the same. What persons and the budget decided stays ([R6], [R11]).
+    #[must_use]
+    pub fn without_process(self) -> Self {
+        let Self { used, charges, given_up, hold, ordered, restarted_at, checked, last_death, .. } = self;
+        Self {
+            used,
+            ended: used,
+            charges,
+            given_up,
+            hold,
+            ordered,
+            restarted_at,
+            checked,
+            last_death,
+            ..Self::default()
+        }
     }
 
     /// A hang that nothing has answered: the service may be as it was.

@@ -33,6 +33,8 @@ pub mod clock;
 pub mod control;
 #[cfg(feature = "agent")]
 pub mod demo;
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
 #[cfg(feature = "agent")]
 pub mod ledger;
 #[cfg(feature = "agent")]

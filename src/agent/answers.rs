@@ -14,6 +14,12 @@ const TOLD: usize = 12;
 
 impl Agent {
     pub(super) fn status(&mut self) -> Reported {
+        let status = self.report(true);
+        Reported::new(&self.engine.desired().name, status)
+    }
+
+    /// Everything there is to tell; of the way to the API server only where it is not told there itself.
+    pub(super) fn report(&mut self, with_api: bool) -> Status {
         let now = clock::now();
         let about =
             About { name: self.name.clone(), agent_pid: self.pid, agent_version: env!("CARGO_PKG_VERSION").to_owned() };
@@ -21,6 +27,9 @@ impl Agent {
         let mut instance = instance(&self.engine, &about, now.boot, says, |name| self.host.last_lines(name));
         instance.tasks = self.task_status(now);
         instance.gauges = self.gauge_status();
+        for words in self.words_of_front(with_api) {
+            instance.advice = if instance.advice.is_empty() { words } else { format!("{}; {words}", instance.advice) };
+        }
         let facets = Facets {
             refused: self.refused.clone(),
             suspended: self.engine.desired().suspended,
@@ -29,13 +38,12 @@ impl Agent {
             canary: self.flights.finding(),
         };
         self.conditions = conditions(&instance, &facets, &self.conditions, now.wall);
-        let status = Status {
+        Status {
             observed_generation: instance.observed_generation,
             conditions: self.conditions.clone(),
             instances: vec![instance],
             ..Status::default()
-        };
-        Reported::new(&self.engine.desired().name, status)
+        }
     }
 
     /// What would be done from here on; the same code on a copy.

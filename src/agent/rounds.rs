@@ -301,6 +301,22 @@ impl Agent {
         }
     }
 
+    /// How long the last answer of each listener took: service, listener, seconds.
+    pub(super) fn probe_seconds(&self) -> Vec<(String, String, f64)> {
+        let desired = self.engine.desired();
+        let services = desired.services.iter().map(|service| (&service.name, &service.launch.listeners));
+        let externals = desired.externals.iter().map(|external| (&external.name, &external.listeners));
+        let mut told = Vec::new();
+        for (name, listeners) in services.chain(externals) {
+            for asked in self.rounds.latest.get(name).into_iter().flatten() {
+                if let Some(listener) = listeners.get(usize::from(asked.answer.listener)) {
+                    told.push((name.to_string(), listener.to_string(), asked.answer.took.as_secs_f64()));
+                }
+            }
+        }
+        told
+    }
+
     /// The kept answers, of one service or of all.
     pub(super) fn probe_series(&self, only: Option<&Name>) -> Vec<ProbeSeries> {
         let mut all: Vec<ProbeSeries> = self

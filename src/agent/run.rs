@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use rustix::fs::FlockOperation;
 use tokio::io::unix::AsyncFd;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -17,13 +19,15 @@ use super::Settings;
 use super::canary::Flights;
 use super::chronicle::Chronicle;
 use super::cluster::Cluster;
+use super::first::{self, Ears, First};
+use super::front::{self, Front};
 use super::gauges::Gauges;
 use super::handover::Parting;
 use super::off_loop::OffLoop;
 use super::rounds::Rounds;
 use super::schedule;
-use super::turns::{After, Agent, Batch, Door, chain, now};
-use super::wishes::{self, Wish};
+use super::turns::{After, Agent, Batch, Door, now};
+use super::wishes::Wish;
 use crate::clients::Clients;
 use crate::clock::Alarm;
 use crate::control;
@@ -35,7 +39,7 @@ use crate::observe::surroundings;
 use crate::plan::{Event, Seen};
 use crate::report::Handover;
 use crate::report::sd_notify::{self, Notifier};
-use crate::sources::{Sources, file};
+use crate::sources::Sources;
 use crate::supervise::{Host, HostConfig, Own, give_back_code};
 
 /// How long the start of the services waits for the first reading of their watched files: a file system that does not
@@ -64,6 +68,22 @@ pub enum RunError {
     /// There is no good document, and none was ever in force.
     #[error("{0}\nthere is no good document, and none was in force before; nothing is started")]
     NoDocument(String),
+    /// Nobody could read its health.
+    #[error("{address} cannot be listened on; say another --health")]
+    Health {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The API server cannot even be tried.
+    #[cfg(feature = "kubernetes")]
+    #[error("the API server cannot be found")]
+    Link(#[source] crate::kubernetes::LinkError),
+    /// This build cannot.
+    #[cfg(not(feature = "kubernetes"))]
+    #[error("this mailward is built without the feature `kubernetes`")]
+    NoKubernetes,
     /// Nobody could talk to it.
     #[error("the control socket cannot be had")]
     Control(#[from] control::ListenError),
@@ -89,10 +109,14 @@ impl RunError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::NoDocument(_) => 78,
+            #[cfg(feature = "kubernetes")]
+            Self::Link(_) => 78,
+            #[cfg(not(feature = "kubernetes"))]
+            Self::NoKubernetes => 78,
             Self::HandedOver(_) => HANDED_OVER,
             Self::Busy { .. } => 75,
             Self::Folder { .. } => 73,
-            Self::Host(_) | Self::Control(_) | Self::System { .. } => 71,
+            Self::Health { .. } | Self::Host(_) | Self::Control(_) | Self::System { .. } => 71,
         }
     }
 }
@@ -126,15 +150,39 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
     let access = control::Access::new(rustix::process::getuid().as_raw(), false);
     let socket = settings.runtime_dir.join("control.sock");
     let listener = control::listen(&socket, &access).await?;
+    if !settings.health.is_empty() {
+        let health = TcpListener::bind(&*settings.health).await;
+        let health = health.map_err(|source| RunError::Health { address: settings.health[0], source })?;
+        tokio::spawn(control::serve_health(health, requests.clone()));
+    }
+    let answers = tokio::spawn(control::serve(listener, requests.clone(), access.clone()));
+    let state = State::new(&settings.state_dir);
+    let (first, front) = match &settings.resource {
+        None => (first::of_file(settings, &state)?, None),
+        Some(resource) => {
+            let link = front::open(resource, candidates.clone(), requests.clone()).await?;
+            let ears = Ears {
+                declared: &mut declared,
+                asked: &mut asked,
+                terminate: &mut terminate,
+                interrupt: &mut interrupt,
+            };
+            let Some(first) = first::of_resource(resource, &link, &state, ears).await else {
+                let _ = std::fs::remove_file(&socket);
+                return Ok(());
+            };
+            let looked_at = first.looked_at;
+            (first, Some(Front::new(resource.clone(), link, looked_at)))
+        }
+    };
     let tellers = Tellers { events, candidates, told, reports };
-    let mut agent = begin(settings, Door { socket, access: access.clone() }, tellers)?;
+    let mut agent = begin(settings, Door { socket, access: access.clone() }, tellers, (state, first, front))?;
     let descriptor: OwnedFd = agent.host.fd().try_clone_to_owned().map_err(system("a descriptor"))?;
     #[expect(
         deprecated,
         reason = "its successor is unsafe for types that lie about their descriptor; OwnedFd does not"
     )]
     let host = AsyncFd::new(descriptor).map_err(system("the runtime"))?;
-    let answers = tokio::spawn(control::serve(listener, requests, access));
     agent.tell_systemd(&[sd_notify::State::Ready]);
 
     let mut batch = Batch { events: first_reading(&agent, &mut seen).await, ..Batch::default() };
@@ -226,10 +274,10 @@ fn begin(
     settings: &Settings,
     door: Door,
     Tellers { events, candidates, told, reports }: Tellers,
+    (state, first, front): (State, First, Option<Front>),
 ) -> Result<Agent, RunError> {
     let at = now();
-    let state = State::new(&settings.state_dir);
-    let First { wish: Wish { desired, site, warnings }, bytes: in_force, refused } = first_document(settings, &state)?;
+    let First { wish: Wish { desired, site, warnings }, bytes: in_force, refused, .. } = first;
     let pid = rustix::process::getpid().as_raw_nonzero().get();
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let mut chronicle = Chronicle::new(&site, &name, pid);
@@ -241,7 +289,10 @@ fn begin(
         let words = format!("the last good document is in force: {refused}");
         chronicle.message(at, crate::report::default_log::Level::Warning, &words);
     }
-    let journal = Journal::open(&settings.runtime_dir, Epoch::present());
+    let journal = Journal::open(
+        &settings.runtime_dir,
+        Epoch::present(settings.resource.as_ref().map(|resource| resource.pod_uid.as_str())),
+    );
     let held = state.holds();
     let mut records: HashMap<Name, Record> = journal.records().clone();
     for name in &held {
@@ -266,7 +317,8 @@ fn begin(
         own: Own { program: own_program(), socket: std::path::absolute(&door.socket).ok() },
         orphans: true,
     })?;
-    let sources = Sources::start(Some(&settings.config), candidates, events.clone()).map_err(system("a thread"))?;
+    let file = settings.resource.is_none().then_some(&*settings.config);
+    let sources = Sources::start(file, candidates, events.clone()).map_err(system("a thread"))?;
     let usec = std::env::var_os("WATCHDOG_USEC");
     let watch_pid = std::env::var_os("WATCHDOG_PID");
     let bytes = |value: &Option<std::ffi::OsString>| value.as_ref().map(|value| value.as_encoded_bytes().to_vec());
@@ -303,40 +355,16 @@ fn begin(
         said: String::new(),
         departed: Vec::new(),
         in_force: Vec::new(),
+        front,
     };
     agent.put_in_force(&site);
     agent.clients.watch_again(agent.engine.observed().clients.keys().copied());
+    if let Some(front) = &agent.front {
+        front.link.changed();
+    }
     agent.takes_over(at);
     agent.keep_last_good(at, in_force);
     Ok(agent)
-}
-
-/// The document that a life begins with.
-struct First {
-    wish: Wish,
-    bytes: Vec<u8>,
-    /// Why the file's own content is not the one, if it is not.
-    refused: Option<String>,
-}
-
-/// The document of the file, or where that is bad the last good one ([R18]).
-fn first_document(settings: &Settings, state: &State) -> Result<First, RunError> {
-    let origin = settings.config.display().to_string();
-    let refused = match file::read(&settings.config) {
-        Ok(bytes) => match wishes::read(&bytes, &origin, 1) {
-            Ok(wish) => return Ok(First { wish, bytes, refused: None }),
-            Err(refused) => refused,
-        },
-        Err(error) => {
-            let words = format!("{origin}: {}", chain(&error));
-            wishes::Refused { first: words.clone(), all: words }
-        }
-    };
-    let last = state.last_good().and_then(|bytes| {
-        let wish = wishes::read(&bytes, "the last good document", 1).ok()?;
-        Some(First { wish, bytes, refused: Some(refused.first.clone()) })
-    });
-    last.ok_or(RunError::NoDocument(refused.all))
 }
 
 fn make_folder(path: &Path) -> Result<(), RunError> {

@@ -6,20 +6,20 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::Request;
 use super::canary::Flights;
 use super::chronicle::Chronicle;
 use super::cluster::Cluster;
+use super::front::Front;
 use super::gauges::Gauges;
 use super::handover::Parting;
 use super::off_loop::OffLoop;
 use super::rounds::Rounds;
 use super::schedule::Reply;
-use super::{Request, wishes};
 use crate::clients::{Clients, Report};
 use crate::clock::{self, Alarm};
 use crate::control::{self, NotEnded, Scheduled};
 use crate::desired::Readiness;
-use crate::document::Settings;
 use crate::engine::{Engine, Happened};
 use crate::history::Hold;
 use crate::ledger::{Changed, Journal, State};
@@ -28,7 +28,7 @@ use crate::observe::readiness::Probing;
 use crate::plan::{Event, Found, Seen};
 use crate::report::default_log::Level;
 use crate::report::sd_notify::{self, Notifier};
-use crate::sources::{Candidate, Origin, Sources, WatchSet};
+use crate::sources::{Candidate, Sources};
 use crate::status::Condition;
 use crate::supervise::{Host, Recorded};
 
@@ -65,8 +65,10 @@ pub(super) struct Agent {
     pub(super) said: String,
     /// Removed services of which the host still has something: an errand that is not over.
     pub(super) departed: Vec<Name>,
-    /// The document file's bytes that were last put in force.
+    /// The document's bytes that were last put in force.
     pub(super) in_force: Vec<u8>,
+    /// In a pod: the resource that is followed.
+    pub(super) front: Option<Front>,
 }
 
 /// The control socket: where it is, and who may use it.
@@ -106,6 +108,7 @@ impl Agent {
         }
         self.hear_round(now, told);
         let taken = self.hear_clients(now, clients);
+        let mut told = !candidates.is_empty();
         // Of a burst only the last content counts.
         if let Some(candidate) = candidates.into_iter().next_back() {
             self.declared(now, candidate);
@@ -114,7 +117,7 @@ impl Agent {
             self.reopen();
         }
         if end {
-            self.engine.end(now);
+            self.begin_end(now);
             self.tell_systemd(&[sd_notify::State::Stopping]);
         }
         let mut replies = Vec::new();
@@ -152,6 +155,8 @@ impl Agent {
                     None => after = After::End(Some(done)),
                 },
                 Request::Status(_)
+                | Request::Entry(_)
+                | Request::Vitals(_)
                 | Request::Plan(_)
                 | Request::PlanDocument(..)
                 | Request::Why(..)
@@ -189,6 +194,10 @@ impl Agent {
         }
         self.turn_of_rounds(now, &turn.news);
         self.turn_of_canary(now);
+        let complaints = self.host.complaints();
+        let reliefs = self.host.relieved();
+        told |= !complaints.is_empty() || !reliefs.is_empty();
+        self.turn_of_front(now, &turn.news, told);
         for happening in turn.news {
             self.note_parting(&happening);
             if happening.what == Happened::Forgotten {
@@ -197,10 +206,10 @@ impl Agent {
             self.chronicle.tell(happening, self.engine.desired(), |name| self.host.last_lines(name));
         }
         self.departed.retain(|name| !self.host.forget(name));
-        for words in self.host.complaints() {
+        for words in complaints {
             self.chronicle.complain(words);
         }
-        for relief in self.host.relieved() {
+        for relief in reliefs {
             self.chronicle.relieve(&relief.about, &relief.words);
         }
         for question in questions {
@@ -208,7 +217,8 @@ impl Agent {
         }
         self.sign_of_life(now);
         let watchdog = self.watchdog.map(|(every, last)| last.plus(every));
-        let wakes = [turn.wake, watchdog, self.rounds.wake(), self.gauges.wake(), self.flights.wake()];
+        let front = self.front.as_ref().and_then(Front::wake);
+        let wakes = [turn.wake, watchdog, self.rounds.wake(), self.gauges.wake(), self.flights.wake(), front];
         alarm.set(wakes.into_iter().flatten().min())?;
         if turn.finished {
             return Ok(After::End(None));
@@ -219,6 +229,8 @@ impl Agent {
     fn answer(&mut self, question: Request) {
         match question {
             Request::Status(reply) => drop(reply.send(self.status())),
+            Request::Entry(reply) => drop(reply.send(self.entry())),
+            Request::Vitals(reply) => drop(reply.send(self.vitals())),
             Request::Plan(reply) => drop(reply.send(self.forecast())),
             Request::PlanDocument(bytes, reply) => drop(reply.send(self.forecast_of(&bytes))),
             Request::Why(name, reply) => drop(reply.send(self.why(&name))),
@@ -293,74 +305,6 @@ impl Agent {
             | Seen::Reloaded { .. }
             | Seen::Checked { .. }
             | Seen::Files(_) => {}
-        }
-    }
-
-    /// The document's file has other content, or none.
-    fn declared(&mut self, now: Now, candidate: Candidate) {
-        let Origin::File(path) = &candidate.origin;
-        let origin = path.display().to_string();
-        let bytes = match candidate.bytes {
-            Ok(bytes) => bytes,
-            Err(error) => return self.refuse(now, format!("{origin}: {}", chain(&error)), ""),
-        };
-        if bytes == self.in_force {
-            // It was bad in between, or it is the one that was read at the start.
-            self.refused = None;
-            return;
-        }
-        let generation = self.engine.desired().generation.saturating_add(1);
-        match wishes::read(&bytes, &origin, generation) {
-            Ok(wish) => {
-                self.tell_systemd(&[sd_notify::State::Reloading]);
-                for warning in wish.warnings {
-                    self.chronicle.message(now, Level::Warning, &warning);
-                }
-                self.refused = None;
-                self.engine.accept(now, wish.desired);
-                self.put_in_force(&wish.site);
-                self.keep_last_good(now, bytes);
-                self.tell_systemd(&[sd_notify::State::Ready]);
-            }
-            Err(refused) => self.refuse(now, refused.first, &refused.all),
-        }
-    }
-
-    fn refuse(&mut self, now: Now, first: String, all: &str) {
-        let words = if all.is_empty() { &first } else { all };
-        self.chronicle.message(now, Level::Warning, &format!("the last good document stays in force: {words}"));
-        self.refused = Some(first);
-    }
-
-    /// Makes the other rooms see the document that is in force.
-    pub(super) fn put_in_force(&mut self, site: &Settings) {
-        let desired = self.engine.desired();
-        let watched = desired.services.iter().filter(|service| !service.launch.watch_files.is_empty());
-        let sets = watched.map(|service| WatchSet {
-            service: service.name.clone(),
-            paths: service.launch.watch_files.iter().map(Into::into).collect(),
-        });
-        self.sources.watch(sets.collect());
-        for service in &desired.services {
-            self.host.update(&service.name, &service.launch);
-        }
-        self.open_doors(site);
-        self.flights.declare(site.canary.as_ref());
-        self.cluster.said.clone_from(&site.cluster);
-        self.host.bound_logs(site.rotate_size.unwrap_or(0), site.keep);
-        if self.door.access.others_may_read() != site.others_may_read {
-            let Door { socket, access } = &self.door;
-            if let Err(error) = control::let_others_read(socket, access, site.others_may_read) {
-                self.chronicle.complain(format!("the mode of {} cannot be changed: {error}", socket.display()));
-            }
-        }
-    }
-
-    /// Remembers the document that is in force, here and on disk.
-    pub(super) fn keep_last_good(&mut self, now: Now, bytes: Vec<u8>) {
-        self.in_force.clone_from(&bytes);
-        if let Err(error) = self.last_good.keep(bytes) {
-            self.chronicle.message(now, Level::Error, &format!("the last good document was not kept: {error}"));
         }
     }
 

@@ -1,7 +1,8 @@
 //! From bytes to the document in force: a bad one changes nothing and is remembered with its words ([R18]).
 
-use crate::desired::Desired;
+use crate::desired::{Desired, OnGiveUp};
 use crate::document::{self, Settings, Severity};
+use crate::model::Fingerprint;
 
 /// A document that was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +26,11 @@ pub(super) struct Wish {
 
 /// Reads a document.
 pub(super) fn read(bytes: &[u8], origin: &str, generation: i64) -> Result<Wish, Refused> {
-    let document::Read { document, diagnostics } = document::read(bytes, origin);
+    judge(document::read(bytes, origin), generation)
+}
+
+fn judge(read: document::Read, generation: i64) -> Result<Wish, Refused> {
+    let document::Read { document, diagnostics } = read;
     let Some(document) = document else {
         let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
         let words: Vec<String> = errors.map(ToString::to_string).collect();
@@ -38,4 +43,45 @@ pub(super) fn read(bytes: &[u8], origin: &str, generation: i64) -> Result<Wish, 
         site: document::settings(&document),
         warnings: warnings.map(ToString::to_string).collect(),
     })
+}
+
+/// Reads a document as an API server gave it, for an agent in a pod.
+pub(super) fn read_resource(bytes: &[u8], origin: &str, generation: i64) -> Result<Wish, Refused> {
+    let mut wish = judge(document::read(bytes, origin), generation)?;
+    if wish.desired.autorestart.on_give_up == OnGiveUp::Failover {
+        // The end of the container would kill every service and earn back-off, and another pod takes over by a lease.
+        wish.desired.autorestart.on_give_up = OnGiveUp::Stay;
+    }
+    Ok(wish)
+}
+
+/// The fingerprint of the `spec` of such a document.
+pub(super) fn hash(bytes: &[u8]) -> String {
+    let value: serde_json::Value = serde_json::from_slice(bytes).unwrap_or_default();
+    format!("{:016x}", Fingerprint::of(value["spec"].to_string().as_bytes()).0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r23_in_a_pod_a_give_up_never_ends_the_agent() {
+        let text = br#"{"apiVersion": "mailward.dev/v1alpha1", "kind": "MessagingServer", "metadata": {"name": "mail"},
+            "spec": {"profile": "Custom", "highAvailability": {"mode": "None"},
+                     "autorestart": {"enabled": true, "onGiveUp": "Failover"},
+                     "services": [{"name": "a", "command": ["/bin/a"]}]}}"#;
+        assert_eq!(read(text, "a file", 1).unwrap().desired.autorestart.on_give_up, OnGiveUp::Failover);
+        let wish = read_resource(text, "a resource", 7).unwrap();
+        assert_eq!((wish.desired.autorestart.on_give_up, wish.desired.generation), (OnGiveUp::Stay, 7));
+    }
+
+    #[test]
+    fn the_hash_is_of_what_is_wanted_and_of_nothing_else() {
+        let of = |generation: u32, port: u32| {
+            hash(format!(r#"{{"metadata": {{"generation": {generation}}}, "spec": {{"port": {port}}}}}"#).as_bytes())
+        };
+        assert_eq!(of(1, 5), of(2, 5));
+        assert_ne!(of(1, 5), of(1, 6));
+    }
 }

@@ -1,5 +1,6 @@
 //! What can be said on the command line. The help texts here are also the man pages and the reference.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -117,6 +118,11 @@ pub(crate) enum Command {
     /// Starts a stand-in server of the demo.
     #[command(hide = true, name = "stand-in", disable_help_flag = true)]
     StandIn(StandIn),
+    /// Copies this program into a folder, with its other names beside it.
+    ///
+    /// The file is whole or not there, read-only and executable by everybody. An init container brings the agent into any
+    /// image that way.
+    Install(Install),
     /// Writes every generated file.
     #[command(hide = true)]
     Generate(Generate),
@@ -166,6 +172,14 @@ pub(crate) struct Place {
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) place: Place,
+    /// Where the document comes from: a file, or in a pod the resource that `MAILWARD_NAMESPACE` and `MAILWARD_NAME` name
+    /// (with `MAILWARD_POD_NAME`, `MAILWARD_POD_UID` and, where it is known, `MAILWARD_GRACE_SECONDS`). The API server is found
+    /// by the pod's own configuration, or by the file of `KUBECONFIG`.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) from: From,
+    /// Serves /livez, /readyz and /metrics there, to be read by whoever can connect; `:9440` is every address.
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = health)]
+    pub(crate) health: Option<Health>,
     /// Every service that does not run is held, but these; as after `start-msg NAMES` with no agent running.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(crate) hold_all_but: Option<Vec<String>>,
@@ -175,6 +189,32 @@ pub(crate) struct Run {
     /// Stops everything in order when the parent, which is this process, is gone.
     #[arg(long, hide = true, value_name = "PID")]
     pub(crate) end_with: Option<i32>,
+}
+
+/// Where the document comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum From {
+    /// The file of `--config`.
+    #[default]
+    File,
+    /// The own resource on the API server.
+    Kubernetes,
+}
+
+/// Where health is served: the first of these that can be had.
+#[derive(Clone, Debug)]
+pub(crate) struct Health(pub(crate) Vec<SocketAddr>);
+
+fn health(text: &str) -> Result<Health, String> {
+    crate::control::health_address(text).map(Health)
+}
+
+/// `install`.
+#[derive(Debug, Args)]
+pub(crate) struct Install {
+    /// The folder; it is made where it is missing.
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
 }
 
 /// `validate`.

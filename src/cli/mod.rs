@@ -10,6 +10,7 @@ mod documents;
 mod failure;
 mod folders;
 mod guard;
+mod install;
 mod names;
 mod oracle;
 mod orders;
@@ -81,6 +82,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Schema(said) => reference::schema(&said),
         Command::Completions(said) => reference::completions(&said),
         Command::Man(said) => reference::man(&said),
+        Command::Install(said) => install::install(&said),
         Command::Generate(said) => reference::generate(&said),
         Command::Demo(said) => wait_for(demo::demo(&said)),
         Command::StandIn(said) => Ok(crate::demo::standin::run(said.words)),

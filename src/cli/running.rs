@@ -5,11 +5,12 @@ use std::path::Path;
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use tracing_subscriber::EnvFilter;
 
-use super::args::Run;
-use super::failure::{Failure, OK, SYSTEM, chain};
+use super::args::{From, Run};
+use super::failure::{CONFIG, Failure, OK, SYSTEM, USAGE, chain};
 use super::folders::Folders;
 use super::names;
 use crate::agent::{self, Settings};
+use crate::sources::Resource;
 
 /// In the runtime folder: the names of the services that are not to be held by the next agent, one a line. systemd
 /// starts a unit without arguments, so `start-msg imap` says it here; the agent that reads it removes it.
@@ -31,10 +32,26 @@ pub(crate) fn run(said: &Run) -> Result<u8, Failure> {
         None => left_for_us(&folders.runtime_dir),
     };
     let Folders { config, state_dir, runtime_dir } = folders;
-    match agent::run(&Settings { config, state_dir, runtime_dir, hold_all_but }) {
+    let resource = match said.from {
+        From::File => None,
+        From::Kubernetes => Some(resource()?),
+    };
+    let health = said.health.as_ref().map(|health| health.0.clone()).unwrap_or_default();
+    match agent::run(&Settings { config, resource, health, state_dir, runtime_dir, hold_all_but }) {
         Ok(()) => Ok(OK),
         Err(error) => Err(Failure::new(error.exit_code(), chain(&error))),
     }
+}
+
+/// The resource that the environment names.
+fn resource() -> Result<Resource, Failure> {
+    if !cfg!(feature = "kubernetes") {
+        let words =
+            "this mailward is built without the feature `kubernetes`; run it with --from file, or build it with it";
+        return Err(Failure::new(USAGE, words));
+    }
+    let read = Resource::from_environment(|name| std::env::var(name).ok());
+    read.map_err(|error| Failure::new(CONFIG, format!("--from kubernetes: {}", chain(&error))))
 }
 
 /// The kernel sends TERM when the parent is gone ([`man 2 PR_SET_PDEATHSIG`]), which stops everything in order. A parent
@@ -64,11 +81,14 @@ fn left_for_us(runtime_dir: &Path) -> Option<Vec<String>> {
     }
 }
 
+/// What is logged where nobody says otherwise. A failed request is told by the one who made it.
+const QUIET: &str = "info,kube_client=off,kube_runtime=off,tower=off";
+
 /// The console is the standard error ([R12]). The journal stamps lines itself (`JOURNAL_STREAM`, systemd.exec(5)), and so
 /// does the agent those of its services.
 /// `MAILWARD_LOG` is a filter such as `debug` or `mailward::control=debug`.
 pub(crate) fn log(stamped: bool) {
-    let filter = EnvFilter::try_from_env("MAILWARD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_env("MAILWARD_LOG").unwrap_or_else(|_| EnvFilter::new(QUIET));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
     // Somebody has set a subscriber already only where the agent runs inside a test.
     let _ =

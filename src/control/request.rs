@@ -9,13 +9,17 @@ use crate::engine::{Answer, Asked, Happening, Order, Taken, TaskRefusal};
 use crate::history::Missed;
 use crate::model::Name;
 use crate::sim::Unfolded;
-use crate::status::{CanaryRun, ProbeReport, ProbeSeries, Reported};
+use crate::status::{CanaryRun, Instance, ProbeReport, ProbeSeries, Reported, Vitals};
 
 /// A question or an order, with the way back. An answer that nobody waits for any more is dropped.
 #[derive(Debug)]
 pub enum Request {
     /// The status of everything, as the object that Kubernetes shows.
     Status(oneshot::Sender<Reported>),
+    /// The own entry of `status.instances` of an agent in a pod; none of one that follows a file.
+    Entry(oneshot::Sender<Option<Instance>>),
+    /// Whether it is ready, and its numbers.
+    Vitals(oneshot::Sender<Vitals>),
     /// Somebody orders.
     Order {
         /// What, and whom it concerns.

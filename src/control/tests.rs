@@ -15,7 +15,7 @@ use super::*;
 use crate::control::{Forecast, PlannedStep, Request, Told};
 use crate::engine::{Accepted, Answer, Happened, Order, Refusal, Taken, TaskRefusal, Verb, Whom};
 use crate::model::Name;
-use crate::status::{CanaryRun, ProbeReport, Reported, ServiceProbe, Status};
+use crate::status::{CanaryRun, ProbeReport, Reported, ServiceProbe, Status, Vitals};
 
 /// Longer than anything here takes on a slow machine.
 const GENEROUS: Duration = Duration::from_mins(1);
@@ -59,6 +59,8 @@ async fn by_rote(mut requests: mpsc::Receiver<Request>) -> Vec<Order> {
     let mut followers: Vec<mpsc::UnboundedSender<Told>> = Vec::new();
     while let Some(request) = requests.recv().await {
         match request {
+            Request::Entry(back) => drop(back.send(None)),
+            Request::Vitals(back) => drop(back.send(Vitals::default())),
             Request::Status(back) => drop(back.send(Reported::new("mail", Status::default()))),
             Request::Order { order, by_manager: _, reply: back } => {
                 followers.retain(|follower| follower.send(told(Happened::Ordered { verb: order.verb })).is_ok());

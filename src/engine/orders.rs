@@ -1,11 +1,13 @@
 //! What a person orders ([R4], [R6]): marks are written at once, the planner does the rest.
 
+use std::time::Duration;
+
 use super::{Engine, Happened, Verb};
 use crate::desired::{Ix, Wanted};
 use crate::history::{Force, Hold};
 use crate::model::{Doubt, Fact, Name, Now};
 use crate::observed::Process;
-use crate::policy::reach;
+use crate::policy::{grace, reach};
 
 /// An order to the agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,6 +124,15 @@ impl Engine {
             self.board.touch_all();
             self.tell_all(now, Happened::Ending);
         }
+    }
+
+    /// Everything is to be stopped, and the process is killed after `grace`: the stop ladder is fitted into that
+    /// ([R29]). Whether it had to be shortened.
+    pub fn end_within(&mut self, now: Now, grace: Duration) -> bool {
+        let shortened = grace::fit(&mut self.desired, grace);
+        self.board.touch_all();
+        self.end(now);
+        shortened
     }
 
     /// `start-msg NAMES` with no agent running: everything else that does not run is held. Whether something runs is

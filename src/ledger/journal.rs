@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::LedgerError;
 use crate::engine::{Record, TaskRecord};
+use crate::history::ClientMarks;
 use crate::model::{Fingerprint, Life, Name};
 
 /// The format; another one is not read: the agent then looks for what runs.
@@ -20,21 +21,55 @@ const VERSION: u32 = 2;
 /// A journal is written anew when it is larger than this and larger than four times what it must hold.
 const LARGE: u64 = 256 * 1024;
 
-/// What pids and the boot clock mean: they are void after a reboot and in another pid namespace.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What pids and the boot clock mean: they are void after a reboot and in another pid namespace. A pod outlives its
+/// containers and so their pid namespaces; what a restarted container may keep is said by [`Epoch::after`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Epoch {
     /// The content of `/proc/sys/kernel/random/boot_id`.
     pub boot: String,
-    /// The pid namespace, as /proc/self/ns/pid names it.
+    /// The pid namespace, as /proc/self/ns/pid names it, and when its process 1 began: numbers of namespaces that are
+    /// gone are given to new ones.
     pub namespace: String,
+    /// The uid of the pod, in one: another pod is as good as a reboot ([R6]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
+}
+
+/// What a journal of one epoch is worth in another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Worth {
+    /// Everything: it is the same one.
+    Whole,
+    /// What persons and budgets decided; every process it names is gone, by nobody's failure.
+    Decisions,
+    /// Nothing.
+    Nothing,
 }
 
 impl Epoch {
-    /// The present one; what cannot be read is empty, and then only equal to the same.
-    pub fn present() -> Self {
+    /// The present one, in this pod where there is one; what cannot be read is empty, and then only equal to the same.
+    pub fn present(pod: Option<&str>) -> Self {
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let namespace = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
-        Self { boot: boot.trim().to_owned(), namespace: namespace.to_string_lossy().into_owned() }
+        let first = std::fs::read_to_string("/proc/1/stat").unwrap_or_default();
+        // The name of the program is in parentheses and may hold anything; the start time is field 22 (proc_pid_stat(5)).
+        let began = first.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(19)).unwrap_or_default();
+        Self {
+            boot: boot.trim().to_owned(),
+            namespace: format!("{}@{began}", namespace.to_string_lossy()),
+            pod: pod.map(str::to_owned),
+        }
+    }
+
+    /// What a journal that was written in `earlier` is worth now.
+    pub fn after(&self, earlier: &Self) -> Worth {
+        if self == earlier {
+            Worth::Whole
+        } else if self.pod.is_some() && self.pod == earlier.pod && self.boot == earlier.boot {
+            Worth::Decisions
+        } else {
+            Worth::Nothing
+        }
     }
 }
 
@@ -83,6 +118,19 @@ impl Kept {
     fn take(&mut self, changed: Changed) {
         self.services.extend(changed.services);
         self.tasks.extend(changed.tasks);
+    }
+
+    fn without_processes(self) -> Self {
+        let of_service = |record: Record| Record {
+            marks: record.marks.without_process(),
+            clients: record.clients.map(ClientMarks::without_process),
+            ..record
+        };
+        let of_task = |record: TaskRecord| TaskRecord { marks: record.marks.without_process(), ..record };
+        Self {
+            services: self.services.into_iter().map(|(name, record)| (name, of_service(record))).collect(),
+            tasks: self.tasks.into_iter().map(|(name, record)| (name, of_task(record))).collect(),
+        }
     }
 }
 
@@ -185,14 +233,17 @@ fn unsealed(line: &[u8]) -> Option<&[u8]> {
 }
 
 /// What a journal's bytes hold, for this epoch: the life that wrote it and the last record of each service and
-/// task, up to the first line that is not whole. Nothing, where it is of another epoch or another version.
+/// task, up to the first line that is not whole. Nothing, where it is of another epoch or another version; no process,
+/// where it is of another container of the same pod.
 pub fn read(bytes: &[u8], epoch: &Epoch) -> (Life, Kept) {
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').map_while(|line| unsealed(line.strip_suffix(b"\n")?));
     let head = lines.next().and_then(|json| serde_json::from_slice::<Head>(json).ok());
-    let Some(head) = head.filter(|head| head.version == VERSION && head.epoch == *epoch) else {
+    let Some(head) = head.filter(|head| head.version == VERSION) else { return (Life(0), Kept::default()) };
+    let worth = epoch.after(&head.epoch);
+    if worth == Worth::Nothing {
         return (Life(0), Kept::default());
-    };
+    }
     let mut kept = Kept::default();
     lines.map_while(|json| serde_json::from_slice::<Changed>(json).ok()).for_each(|changed| kept.take(changed));
-    (head.life, kept)
+    (head.life, if worth == Worth::Whole { kept } else { kept.without_processes() })
 }

@@ -13,7 +13,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use journal::{Changed, Epoch, Journal, Kept, read};
+pub use journal::{Changed, Epoch, Journal, Kept, Worth, read};
 pub use state::State;
 
 use std::path::PathBuf;

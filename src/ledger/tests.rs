@@ -2,11 +2,11 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::*;
 use crate::engine::{Record, TaskRecord};
-use crate::history::{Followed, Marks, TaskMarks};
-use crate::model::{Boot, Incarnation, Life, Minute, Name};
+use crate::history::{ClientMarks, Followed, Hold, Marks, Registered, TaskMarks};
+use crate::model::{Boot, Identity, Incarnation, Life, Minute, Name};
 
 fn epoch(boot: &str) -> Epoch {
-    Epoch { boot: boot.to_owned(), namespace: "pid:[1]".to_owned() }
+    Epoch { boot: boot.to_owned(), namespace: "pid:[1]".to_owned(), pod: None }
 }
 
 fn record_of(used: u64) -> Record {
@@ -130,4 +130,58 @@ fn r06_holds_and_r18_the_last_good_document_are_kept_whole() {
     assert_eq!(state.last_good().as_deref(), Some(&b"kind: MessagingServer"[..]));
     let name: Name = "unused".into();
     assert!(State::new(&folder.path().join(&*name)).last_good().is_none());
+}
+
+fn in_pod(pod: &str, boot: &str, namespace: &str) -> Epoch {
+    Epoch { boot: boot.to_owned(), namespace: namespace.to_owned(), pod: Some(pod.to_owned()) }
+}
+
+#[test]
+fn r06_a_container_restart_keeps_what_was_decided_and_forgets_every_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let marks = Marks {
+        used: Incarnation(4),
+        ready: Incarnation(4),
+        proven: Some(Identity { pid: 7, started: 9 }),
+        hold: Some(Hold::Stopped),
+        charges: vec![Boot(5)],
+        ..Marks::default()
+    };
+    let clients = ClientMarks {
+        charges: vec![Boot(6)],
+        registered: vec![Registered { identity: Identity { pid: 8, started: 9 }, name: "reconstruct".into() }],
+        ..ClientMarks::default()
+    };
+    let records = vec![
+        (Name::from("imap"), Record { marks: marks.clone(), ..Record::default() }),
+        (Name::from("watcher"), Record { clients: Some(clients), ..Record::default() }),
+    ];
+    Journal::open(folder.path(), in_pod("a", "boot", "pid:[1]@1")).save(records).unwrap();
+
+    let same = Journal::open(folder.path(), in_pod("a", "boot", "pid:[1]@1"));
+    assert_eq!(same.records()["imap"].marks, marks, "the same container");
+    let next = Journal::open(folder.path(), in_pod("a", "boot", "pid:[1]@2"));
+    let kept = &next.records()["imap"].marks;
+    assert_eq!((kept.hold, &kept.charges, kept.used), (Some(Hold::Stopped), &vec![Boot(5)], Incarnation(4)));
+    assert!(!kept.thought_alive() && kept.proven.is_none(), "{kept:?}");
+    let clients = next.records()["watcher"].clients.clone().unwrap();
+    assert_eq!((clients.charges, clients.registered), (vec![Boot(6)], vec![]));
+    assert_eq!(next.life(), Life(2), "its lives are counted on");
+}
+
+#[test]
+fn r06_a_new_pod_and_a_reboot_end_what_a_container_restart_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = in_pod("a", "boot", "pid:[1]@1");
+    Journal::open(folder.path(), first).save(vec![("imap".into(), record_of(1))]).unwrap();
+    let outside = Epoch { pod: None, ..in_pod("", "boot", "pid:[1]@1") };
+    for other in [in_pod("b", "boot", "pid:[1]@1"), in_pod("a", "other", "pid:[1]@1"), outside] {
+        assert_eq!(kept(&Journal::open(folder.path(), other.clone()), "imap"), None, "{other:?}");
+    }
+}
+
+#[test]
+fn the_present_epoch_is_the_same_twice() {
+    assert_eq!(Epoch::present(Some("a")), Epoch::present(Some("a")));
+    assert!(Epoch::present(None).namespace.contains('@'), "{:?}", Epoch::present(None));
 }

@@ -1,16 +1,13 @@
 //! What is done next about one task: begin a run, look, end what runs too long. When it is due is the scheduler's word.
 
 use std::fmt;
-use std::time::Duration;
 
 use super::{KILL_PATIENCE, Step};
 use crate::desired::{Signal, Task};
 use crate::history::{Rung, TaskMarks};
 use crate::model::{Boot, Doubt, Fact, Incarnation, Life};
 use crate::observed::{Busy, Process};
-
-/// From TERM to KILL.
-const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+use crate::policy::grace::TASK_STOP_TIMEOUT;
 
 /// What a verdict about a task is made from.
 #[derive(Clone, Copy, Debug)]
@@ -169,7 +166,7 @@ fn ladder(scene: &TaskScene<'_>, incarnation: Incarnation, why: TaskReason) -> T
     match stop.rung {
         Rung::Ask(_) if stop.to_rest != to_rest => signal(why, Rung::Ask(Signal::Term)),
         Rung::Ask(_) => {
-            let kill_at = stop.at.plus(STOP_TIMEOUT);
+            let kill_at = stop.at.plus(TASK_STOP_TIMEOUT);
             if kill_at <= scene.now {
                 signal(TaskReason::KillTooSlow, Rung::Kill)
             } else {

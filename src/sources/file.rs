@@ -1,5 +1,6 @@
 //! The document's file, read within bounds.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -25,9 +26,25 @@ pub struct Candidate {
 pub enum Origin {
     /// This file, by its absolute path.
     File(PathBuf),
+    /// A resource of an API server.
+    Resource {
+        /// Which, for messages.
+        words: String,
+        /// Its `metadata.generation`.
+        generation: i64,
+    },
 }
 
-/// Why a document's file could not be read. None of these ever means "no services" ([R18]).
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Resource { words, .. } => f.write_str(words),
+        }
+    }
+}
+
+/// Why a document could not be read. None of these ever means "no services" ([R18]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
     /// Nothing is there, or a symlink leads nowhere.
@@ -39,6 +56,15 @@ pub enum SourceError {
     /// The system refused.
     #[error("the file cannot be read")]
     Unreadable(#[source] Errno),
+    /// The API server knows no such resource, or it was deleted. Its pods are stopped by TERM, never by this.
+    #[error("there is no such resource; the services run on")]
+    Gone,
+    /// The API server does not let this agent read it.
+    #[error("the API server forbids to read it; the services run on")]
+    Forbidden,
+    /// The API server does not answer, or not as it should.
+    #[error("the API server does not answer")]
+    Away,
 }
 
 impl From<io::Error> for SourceError {

@@ -1,4 +1,5 @@
-//! Where declarations come from: the document's file, and the files that a service says it reads.
+//! Where declarations come from: the document's file, and the files that a service says it reads. An agent in a pod
+//! follows a [`Resource`] instead of a file; that is watched by the room `kubernetes`.
 //!
 //! Touches files and inotify, decides nothing: a document that cannot be read is a [`Candidate`] with an error, and
 //! what follows from it (the last good one stays in force, [R18]) is for the agent loop, which is the only caller.
@@ -15,6 +16,7 @@
 pub mod file;
 mod folders;
 mod inbox;
+pub mod resource;
 mod settle;
 #[cfg(test)]
 mod tests;
@@ -23,6 +25,7 @@ mod trail;
 pub mod watch_files;
 
 pub use file::{Candidate, Origin, SourceError};
+pub use resource::{Resource, ResourceError};
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -54,6 +54,8 @@ pub fn entry(instance: Instance, whose: Whose, conditions: &[Condition]) -> Inst
     for service in &mut entry.services {
         // It counts connections and the like.
         service.says = service.says.take().filter(|_| service.ready != Truth::True);
+        service.reason = without_latencies(&service.reason);
+        service.finding = service.finding.as_deref().map(without_latencies);
     }
     entry.tasks = entry.tasks.into_iter().map(lasting).collect();
     Instance {
@@ -62,7 +64,7 @@ pub fn entry(instance: Instance, whose: Whose, conditions: &[Condition]) -> Inst
         node: whose.node,
         observed_generation: whose.observed_generation,
         document_hash: whose.document_hash,
-        conditions: conditions.iter().map(InstanceCondition::from).collect(),
+        conditions: conditions.iter().map(lasting_condition).collect(),
         ..entry
     }
 }
@@ -81,6 +83,24 @@ fn lasting(task: TaskStatus) -> TaskStatus {
     }
 }
 
+fn lasting_condition(condition: &Condition) -> InstanceCondition {
+    InstanceCondition { message: without_latencies(&condition.message), ..InstanceCondition::from(condition) }
+}
+
+/// How long a slow answer took is another number each time; that it took longer than it may is the news.
+fn without_latencies(text: &str) -> String {
+    let mut parts = text.split("took ");
+    let mut lasting = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let time = part.split_once(", more than ").filter(|(time, _)| time.starts_with(|c: char| c.is_ascii_digit()));
+        match time {
+            Some((_, bound)) => lasting.extend(["took more than ", bound]),
+            None => lasting.extend(["took ", part]),
+        }
+    }
+    lasting
+}
+
 /// The conditions of an agent that has no document yet: it waits for the first good one, and says why it has none.
 pub fn waiting(refused: Option<&str>) -> Vec<InstanceCondition> {
     let say = |r#type: &str, status, reason: &str, message: &str| InstanceCondition {
@@ -94,7 +114,7 @@ pub fn waiting(refused: Option<&str>) -> Vec<InstanceCondition> {
         None => say("Stalled", Truth::False, "Progressing", "nothing waits for a person"),
     };
     let valid = match refused {
-        Some(refused) => say("ConfigValid", Truth::False, "RuleBroken", &format!("{refused}; no document is in force")),
+        Some(refused) => say("ConfigValid", Truth::False, "Refused", &format!("{refused}; no document is in force")),
         None => say("ConfigValid", Truth::Unknown, "Unknown", "no document was seen yet"),
     };
     let moving = if refused.is_none() {
@@ -153,6 +173,27 @@ mod tests {
         };
         assert_eq!(says(Truth::True, "5 connections"), says(Truth::True, "6 connections"));
         assert_ne!(says(Truth::False, "recovery 10 %"), says(Truth::False, "recovery 20 %"));
+    }
+
+    #[test]
+    fn r21_how_slow_a_slow_answer_was_changes_nothing() {
+        let of = |took: &str| {
+            let words = format!("answers slowly: Imap 143 took {took}, more than 5.0 s");
+            let service =
+                ServiceStatus { finding: Some(words.clone()), reason: words.clone(), ..ServiceStatus::default() };
+            let condition = Condition {
+                r#type: "Degraded".into(),
+                status: Truth::True,
+                reason: "ProbesComplain".into(),
+                message: format!("imap {words}; pop {words}"),
+                last_transition_time: String::new(),
+                observed_generation: 1,
+            };
+            entry(Instance { services: vec![service], ..Instance::default() }, Whose::default(), &[condition])
+        };
+        assert_eq!(of("5.1 s"), of("7.25 s"));
+        assert_eq!(of("6.0 s").services[0].reason, "answers slowly: Imap 143 took more than 5.0 s");
+        assert_eq!(without_latencies("took over its files; it took long"), "took over its files; it took long");
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod merge;
 mod probes;
 mod reasons;
 mod tasks;
+mod vitals;
 
 pub use build::{About, instance, service_status};
 pub use canary::{CanaryHop, CanaryRun, Hop, HopOutcome};
@@ -21,6 +22,7 @@ pub use merge::{Active, Gathered, Rollout, WorkloadFacts, merge, restarts_in_win
 pub use probes::{GaugeProbe, ListenerProbe, ProbeReport, ProbeSample, ProbeSeries, ServiceProbe};
 pub use reasons::{ConditionReason, ConditionType};
 pub use tasks::{TaskStatus, tasks};
+pub use vitals::{ApiVitals, ServiceVitals, Vitals};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

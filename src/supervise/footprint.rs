@@ -2,7 +2,8 @@
 //!
 //! Reading a document and a command line touches most of the program's pages, and the kernel maps them around every
 //! fault; running touches few. They are clean pages of the program's own file, so dropping them loses nothing: what is
-//! needed again is mapped again, without a read where the page cache still has it. Called once by the agent loop.
+//! needed again is mapped again, without a read where the page cache still has it. Called by the agent loop once it has
+//! settled, and in a pod when there was nothing to write for a while.
 
 use super::sys;
 

@@ -238,7 +238,7 @@ pub fn scenario(bytes: &[u8]) {
 
 /// A journal: as it is, and with each of its lines sealed, so that what is behind the checksum is reached too.
 pub fn journal(bytes: &[u8]) {
-    let epoch = Epoch { boot: "boot".to_owned(), namespace: "pid:[1]".to_owned() };
+    let epoch = Epoch { boot: "boot".to_owned(), namespace: "pid:[1]".to_owned(), pod: None };
     let _ = ledger::read(bytes, &epoch);
     let head = br#"{"version":2,"epoch":{"boot":"boot","namespace":"pid:[1]"},"life":7}"#;
     let mut sealed = seal(head);

@@ -17,9 +17,6 @@ _mailward() {
             ",$1")
                 cmd="mailward"
                 ;;
-            mailward,canary)
-                cmd="mailward__subcmd__canary"
-                ;;
             mailward,completions)
                 cmd="mailward__subcmd__completions"
                 ;;
@@ -37,6 +34,9 @@ _mailward() {
                 ;;
             mailward,hold)
                 cmd="mailward__subcmd__hold"
+                ;;
+            mailward,install)
+                cmd="mailward__subcmd__install"
                 ;;
             mailward,man)
                 cmd="mailward__subcmd__man"
@@ -89,9 +89,6 @@ _mailward() {
             mailward,why)
                 cmd="mailward__subcmd__why"
                 ;;
-            mailward__subcmd__help,canary)
-                cmd="mailward__subcmd__help__subcmd__canary"
-                ;;
             mailward__subcmd__help,completions)
                 cmd="mailward__subcmd__help__subcmd__completions"
                 ;;
@@ -109,6 +106,9 @@ _mailward() {
                 ;;
             mailward__subcmd__help,hold)
                 cmd="mailward__subcmd__help__subcmd__hold"
+                ;;
+            mailward__subcmd__help,install)
+                cmd="mailward__subcmd__help__subcmd__install"
                 ;;
             mailward__subcmd__help,man)
                 cmd="mailward__subcmd__help__subcmd__man"
@@ -183,38 +183,12 @@ _mailward() {
 
     case "${cmd}" in
         mailward)
-            opts="-h -V --socket --help --version run validate plan status start stop restart reload hold release reset why history guard task sched probe canary simulate schema completions man demo help"
+            opts="-h -V --socket --help --version run validate plan status start stop restart reload hold release reset why history guard task sched probe simulate schema completions man demo install help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --socket)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        mailward__subcmd__canary)
-            opts="-o -h --history --output --socket --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --output)
-                    COMPREPLY=($(compgen -W "table json yaml" -- "${cur}"))
-                    return 0
-                    ;;
-                -o)
-                    COMPREPLY=($(compgen -W "table json yaml" -- "${cur}"))
-                    return 0
-                    ;;
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -293,22 +267,8 @@ _mailward() {
             return 0
             ;;
         mailward__subcmd__help)
-            opts="run validate plan status start stop restart reload hold release reset why history guard task sched probe canary simulate schema completions man demo help"
+            opts="run validate plan status start stop restart reload hold release reset why history guard task sched probe simulate schema completions man demo install help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        mailward__subcmd__help__subcmd__canary)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -391,6 +351,20 @@ _mailward() {
             return 0
             ;;
         mailward__subcmd__help__subcmd__hold)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mailward__subcmd__help__subcmd__install)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -704,6 +678,24 @@ _mailward() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mailward__subcmd__install)
+            opts="-h --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mailward__subcmd__man)
             opts="-h --out --socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -867,7 +859,7 @@ _mailward() {
             return 0
             ;;
         mailward__subcmd__run)
-            opts="-h --config --state-dir --runtime-dir --hold-all-but --new-session --end-with --socket --help"
+            opts="-h --config --state-dir --runtime-dir --from --health --hold-all-but --new-session --end-with --socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -882,6 +874,14 @@ _mailward() {
                     return 0
                     ;;
                 --runtime-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -W "file kubernetes" -- "${cur}"))
+                    return 0
+                    ;;
+                --health)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -923,7 +923,7 @@ _mailward() {
             return 0
             ;;
         mailward__subcmd__schema)
-            opts="-h --crd --socket --help"
+            opts="-h --socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::house::{House, services, signal_to};
+use super::house::{House, free_port, said, services, signal_to};
 
 pub(super) const ALL: [(&str, &str); 4] = [
     ("store", "group: store, groupRole: Lead"),
@@ -278,4 +278,41 @@ fn r06_reset_makes_the_budget_whole_again() {
     signal_to(second, Signal::KILL);
     house.again("imap", second);
     assert_eq!(house.times("imap GaveUp"), 0);
+}
+
+#[test]
+fn r25_without_the_feature_or_the_environment_there_is_no_resource_to_follow() {
+    let house = House::new(&services(&ALL));
+    let mut command = house.command(&["run", "--from", "kubernetes"]);
+    let said = said({
+        command.env_remove("MAILWARD_NAMESPACE");
+        command
+    });
+    let (code, words) = if cfg!(feature = "kubernetes") {
+        (78, "MAILWARD_NAMESPACE is not set")
+    } else {
+        (64, "built without the feature `kubernetes`")
+    };
+    assert!(said.code == code && said.err.contains(words), "{said:?}");
+}
+
+#[test]
+fn r30_an_agent_with_a_file_serves_its_health_too() {
+    let mut house = House::new(&services(&ALL));
+    let port = free_port();
+    let mut command = house.agent_command();
+    command.args(["--health", &format!("127.0.0.1:{port}")]);
+    house.start_by(&mut command);
+    house.all_ready();
+    let get = |path: &str| {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        std::io::Write::write_all(&mut stream, format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).unwrap();
+        std::io::read_to_string(stream).unwrap()
+    };
+    assert!(get("/livez").starts_with("HTTP/1.1 200"));
+    assert!(get("/readyz").starts_with("HTTP/1.1 200"));
+    assert!(get("/metrics").contains("mailward_services_ready 3"), "{}", get("/metrics"));
+    assert_eq!(house.run(&["stop", "smtp"]).code, 0);
+    let answer = get("/readyz");
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("not ready: smtp"), "{answer}");
 }

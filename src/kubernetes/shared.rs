@@ -1,0 +1,149 @@
+//! What the tasks of the link and the loop know of each other: numbers, and two bells.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use serde_json::Value;
+use tokio::sync::{Notify, watch};
+
+use crate::status::ApiVitals;
+
+/// Shared by the loop and the tasks; nobody waits for it.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// The entry may have changed.
+    pub(super) changed: Notify,
+    /// The API server answers again: whoever pauses need not.
+    pub(super) returned: Notify,
+    /// The version of the resource in which the entry was last seen to be another than was written: somebody removed it,
+    /// the resource is another one, or a write that was given up has overtaken the one after it.
+    pub(super) lost: AtomicU64,
+    /// The newest version of the resource that this agent itself has written.
+    pub(super) written: AtomicU64,
+    /// The entry in it, as the API server gave it back.
+    pub(super) standing: Mutex<Option<Value>>,
+    pub(super) status_writes: AtomicU64,
+    pub(super) failures: AtomicU64,
+    pub(super) events_sent: AtomicU64,
+    pub(super) events_dropped: AtomicU64,
+    /// The object that Events are about, once it was seen.
+    pub(super) regarding: watch::Sender<Option<ObjectReference>>,
+    away: Mutex<Option<String>>,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            changed: Notify::new(),
+            returned: Notify::new(),
+            lost: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+            standing: Mutex::default(),
+            status_writes: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            events_sent: AtomicU64::new(0),
+            events_dropped: AtomicU64::new(0),
+            regarding: watch::Sender::new(None),
+            away: Mutex::new(Some("the API server has not answered yet".to_owned())),
+        }
+    }
+}
+
+/// One more.
+pub(super) fn count(what: &AtomicU64) {
+    what.fetch_add(1, Ordering::Relaxed);
+}
+
+impl Shared {
+    pub(super) fn vitals(&self) -> ApiVitals {
+        ApiVitals {
+            up: self.lock().is_none(),
+            status_writes: self.status_writes.load(Ordering::Relaxed),
+            failures: self.failures.load(Ordering::Relaxed),
+            events_sent: self.events_sent.load(Ordering::Relaxed),
+            events_dropped: self.events_dropped.load(Ordering::Relaxed),
+        }
+    }
+
+    /// This was written, and that is what stands there by this version.
+    pub(super) fn stands(&self, entry: Option<Value>, version: u64) {
+        *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = entry;
+        self.written.store(version, Ordering::Relaxed);
+    }
+
+    /// This is what stands there by that version. What is older than the own write tells nothing.
+    pub(super) fn compare(&self, entry: Option<&Value>, version: u64) {
+        let written = self.written.load(Ordering::Relaxed);
+        if written == 0 || version <= written {
+            return;
+        }
+        if self.standing.lock().unwrap_or_else(PoisonError::into_inner).as_ref() != entry {
+            // It may be the own write whose answer is still on its way: then that will say so.
+            self.lost.store(version, Ordering::Relaxed);
+            self.changed.notify_one();
+        }
+    }
+
+    /// Whether something else stands there than was written last.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed) > self.written.load(Ordering::Relaxed)
+    }
+
+    /// A request failed, for this reason.
+    pub(super) fn is_away(&self, words: String) {
+        *self.lock() = Some(words);
+    }
+
+    /// It answers; says so where it did not.
+    pub(super) fn is_back(&self) {
+        if self.lock().take().is_some() {
+            tracing::info!("the API server answers");
+            self.returned.notify_waiters();
+        }
+    }
+
+    pub(super) fn away(&self) -> Option<String> {
+        self.lock().clone()
+    }
+
+    /// A thread that panicked leaves no half-made words behind.
+    fn lock(&self) -> MutexGuard<'_, Option<String>> {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The entry of this pod in an object's fields.
+pub(super) fn entry_of<'a>(data: &'a Value, pod: &str) -> Option<&'a Value> {
+    let entries = data.pointer("/status/instances").and_then(Value::as_array);
+    entries.into_iter().flatten().find(|entry| entry["name"] == *pod)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn r28_a_write_that_was_given_up_and_overtakes_the_next_one_is_noticed_and_the_own_one_is_not() {
+        let shared = Shared::default();
+        let (old, new) = (json!({ "name": "mail-0", "pid": 1 }), json!({ "name": "mail-0", "pid": 2 }));
+        shared.compare(None, 4);
+        assert!(!shared.is_lost(), "nothing was written yet");
+        shared.stands(Some(old.clone()), 5);
+        shared.compare(Some(&new), 6);
+        shared.stands(Some(new.clone()), 6);
+        assert!(!shared.is_lost(), "the watch told of the own write before its answer came");
+        shared.compare(Some(&old), 5);
+        assert!(!shared.is_lost(), "older than the own write");
+        shared.compare(Some(&new), 7);
+        assert!(!shared.is_lost(), "somebody wrote something else");
+        shared.compare(Some(&old), 8);
+        assert!(shared.is_lost(), "overtaken");
+        shared.stands(Some(new), 9);
+        assert!(!shared.is_lost());
+        shared.compare(None, 10);
+        assert!(shared.is_lost(), "removed");
+    }
+}
