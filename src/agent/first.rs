@@ -144,6 +144,8 @@ impl Waiting<'_> {
             | Request::TaskMissed(..)
             | Request::Probe(..)
             | Request::Probes(..)
+            | Request::Canary(_)
+            | Request::CanaryRuns(_)
             | Request::Refresh
             | Request::Follow(_) => {}
         }

@@ -114,6 +114,7 @@ pub fn reason(happening: &Happening) -> Option<Told> {
         | Happened::Recovers
         | Happened::Adopted { .. }
         | Happened::Probed { .. }
+        | Happened::Measured { .. }
         | Happened::Stressed
         | Happened::LeftHanging { .. }
         | Happened::OnlyReported { .. }
