@@ -151,7 +151,7 @@ impl Drop for Stranger {
     }
 }
 
-/// When a process was started, in the kernel's ticks (proc_pid_stat(5), field 22).
+/// When a process was started, in the kernel's ticks (`proc_pid_stat(5)`, field 22).
 fn started(pid: i32) -> String {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     stat.rsplit(')').next().unwrap().split_whitespace().nth(19).unwrap().to_owned()
