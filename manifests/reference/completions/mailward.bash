@@ -17,6 +17,9 @@ _mailward() {
             ",$1")
                 cmd="mailward"
                 ;;
+            mailward,canary)
+                cmd="mailward__subcmd__canary"
+                ;;
             mailward,completions)
                 cmd="mailward__subcmd__completions"
                 ;;
@@ -88,6 +91,9 @@ _mailward() {
                 ;;
             mailward,why)
                 cmd="mailward__subcmd__why"
+                ;;
+            mailward__subcmd__help,canary)
+                cmd="mailward__subcmd__help__subcmd__canary"
                 ;;
             mailward__subcmd__help,completions)
                 cmd="mailward__subcmd__help__subcmd__completions"
@@ -183,12 +189,38 @@ _mailward() {
 
     case "${cmd}" in
         mailward)
-            opts="-h -V --socket --help --version run validate plan status start stop restart reload hold release reset why history guard task sched probe simulate schema completions man demo install help"
+            opts="-h -V --socket --help --version run validate plan status start stop restart reload hold release reset why history guard task sched probe canary simulate schema completions man demo install help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mailward__subcmd__canary)
+            opts="-o -h --history --output --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "table json yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "table json yaml" -- "${cur}"))
+                    return 0
+                    ;;
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -267,8 +299,22 @@ _mailward() {
             return 0
             ;;
         mailward__subcmd__help)
-            opts="run validate plan status start stop restart reload hold release reset why history guard task sched probe simulate schema completions man demo install help"
+            opts="run validate plan status start stop restart reload hold release reset why history guard task sched probe canary simulate schema completions man demo install help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mailward__subcmd__help__subcmd__canary)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -923,7 +969,7 @@ _mailward() {
             return 0
             ;;
         mailward__subcmd__schema)
-            opts="-h --socket --help"
+            opts="-h --crd --socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
