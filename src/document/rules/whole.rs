@@ -83,6 +83,26 @@ pub(super) const RULES: &[Rule] = &[
         ),
         check: shared_volume,
     },
+    Rule {
+        id: "mount-source",
+        severity: Severity::Error,
+        path: "spec.workload.mounts[]",
+        message: "a mount has either a configMap or a secret",
+        cel: Cel::Says("has(self.configMap) != has(self.secret)"),
+        check: mount_source,
+    },
+    Rule {
+        id: "mount-place",
+        severity: Severity::Error,
+        path: "spec.workload.mounts[].path",
+        message: "a mount hides neither the root, nor the agent and its folders, nor what the cluster gives the agent",
+        cel: Cel::Says(
+            "self != '/' && !self.contains('/..') && !(self + '/').startsWith('/run/mailward/') && \
+             !(self + '/').startsWith('/opt/mailward/') && !(self + '/').startsWith('/var/run/') && \
+             self != '/run' && self != '/opt' && self != '/var'",
+        ),
+        check: mount_place,
+    },
 ];
 
 /// Every duration of the document with its path.
@@ -270,5 +290,31 @@ fn shared_volume(all: &Effective<'_>, found: &mut Findings) {
             "`ReadWriteMany`",
             "write `ReadWriteMany`",
         );
+    }
+}
+
+fn mount_source(all: &Effective<'_>, found: &mut Findings) {
+    let mounts = all.spec.workload.iter().flat_map(|workload| &workload.mounts);
+    for (at, mount) in mounts.enumerate().filter(|(_, mount)| mount.config_map.is_some() == mount.secret.is_some()) {
+        let path = format!("spec.workload.mounts[{at}]");
+        let both = mount.secret.is_some();
+        let message = if both { "a mount has one source" } else { "nothing says where its files come from" };
+        found.add(path, message, "`configMap` or `secret`", if both { "remove one" } else { "name one" });
+    }
+}
+
+fn mount_place(all: &Effective<'_>, found: &mut Findings) {
+    let mounts = all.spec.workload.iter().flat_map(|workload| &workload.mounts);
+    for (at, mount) in mounts.enumerate() {
+        let below = format!("{}/", &*mount.path);
+        let ours = ["/run/mailward/", "/opt/mailward/", "/var/run/"].iter().any(|folder| below.starts_with(folder));
+        if ours || mount.path.contains("/..") || matches!(&*mount.path, "/" | "/run" | "/opt" | "/var") {
+            found.add(
+                format!("spec.workload.mounts[{at}].path"),
+                format!("`{}` would hide what the agent needs", mount.path),
+                "a folder of the mail software, such as `/etc/dovecot`",
+                "choose another folder",
+            );
+        }
     }
 }

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Account, Argument, ClassName, Crontab, DayRule, Image, Interval, Quantity, ServiceName, Variable, ZoneName,
+    AbsolutePath, Account, Argument, ClassName, Crontab, DayRule, Image, Interval, Quantity, ServiceName, Variable,
+    ZoneName,
 };
 
 /// A command run by the clock.
@@ -64,6 +65,29 @@ pub struct Workload {
     /// What a pod may use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
+    /// Folders with the mail software's own files: each is a `ConfigMap` or a Secret of the same namespace. A change of
+    /// their content reaches the pod by itself and rolls nothing; `watchFiles` reloads it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["path"]))]
+    pub mounts: Vec<Mount>,
+    /// Whether only the ports of enabled listeners, and the agent's health, can be reached from outside the pod.
+    /// Default: false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_policy: Option<bool>,
+}
+
+/// A folder whose files come from the cluster. One of `configMap` and `secret` names them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Mount {
+    /// The folder in the pod; unique, and hides what the image has there. Read-only.
+    pub path: AbsolutePath,
+    /// The `ConfigMap`, one file a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_map: Option<ClassName>,
+    /// The Secret, one file a key, which root alone may read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<ClassName>,
 }
 
 /// The volume with the data.

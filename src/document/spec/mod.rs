@@ -14,7 +14,7 @@ mod text;
 
 pub use canary::Canary;
 pub use gauge::{Disk, Queue, QueueKind};
-pub use host::{AccessMode, ResourceList, Resources, RetainPolicy, Storage, Task, Workload};
+pub use host::{AccessMode, Mount, ResourceList, Resources, RetainPolicy, Storage, Task, Workload};
 pub use listener::{Listener, Login};
 pub use policy::{
     Autorestart, Control, External, GiveUp, HighAvailability, HighAvailabilityMode, Logs, Manager, ManagerType, Probes,
