@@ -1,0 +1,9 @@
+//! The operator on a real API server, with the controllers of Kubernetes and without a node: pods stay pending, and what
+//! their agents would say is written by the tests.
+
+#![allow(missing_docs, reason = "nobody links against a test")]
+
+mod place;
+mod plane;
+mod rounds;
+mod turns;
