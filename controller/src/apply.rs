@@ -167,13 +167,12 @@ impl Applier<'_> {
         let failed = |source| Failure::Apply { kind: *kind, name: name.clone(), source };
         let api = api(self.client, Some(&about.namespace), &kind.resource());
         let looked_up;
-        let live = match gathered.get(*kind, name) {
-            Some(live) => Some(live),
+        let live = if let Some(live) = gathered.get(*kind, name) {
+            Some(live)
+        } else {
             // Not in the watch: not there, too new for it, or without our labels.
-            None => {
-                looked_up = api.get_opt(name).await.map_err(failed)?;
-                looked_up.as_ref()
-            }
+            looked_up = api.get_opt(name).await.map_err(failed)?;
+            looked_up.as_ref()
         };
         if let Some(live) = live {
             if !is_ours(live, about, *kind) {

@@ -53,7 +53,9 @@ impl Cache {
                     match event {
                         Ok(object) => {
                             // Nobody listens any more only when the process ends.
-                            let _ = touches(&object).map(|touched| told.send(touched));
+                            if let Some(touched) = touches(&object) {
+                                let _ = told.send(touched);
+                            }
                         }
                         Err(error) => tracing::warn!(kind = resource.kind, %error, "a watch was interrupted"),
                     }

@@ -23,7 +23,7 @@ pub struct Options {
     /// Where /livez, /readyz and /metrics are.
     #[arg(long, env = "MAILWARD_HTTP", default_value = "0.0.0.0:8080")]
     pub http: SocketAddr,
-    /// How lines of the log look; RUST_LOG says which there are.
+    /// How lines of the log look; `RUST_LOG` says which there are.
     #[arg(long, env = "MAILWARD_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
     /// Whether several operators take turns by a lease; without it there must be one only.

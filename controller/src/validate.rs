@@ -155,11 +155,10 @@ pub fn validate(object: &DynamicObject, environment: &Environment) -> Result<Val
         size: storage.size.to_string(),
         class_name: storage.class_name.as_ref().map(ToString::to_string),
         access_mode: match storage.access_mode {
-            Some(AccessMode::ReadWriteOnce) => "ReadWriteOnce",
             Some(AccessMode::ReadWriteOncePod) => "ReadWriteOncePod",
             Some(AccessMode::ReadWriteMany) => "ReadWriteMany",
             None if replicas > 1 => "ReadWriteMany",
-            None => "ReadWriteOnce",
+            Some(AccessMode::ReadWriteOnce) | None => "ReadWriteOnce",
         },
         deleted_with_resource: storage.retain_policy == Some(RetainPolicy::Delete),
     });

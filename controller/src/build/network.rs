@@ -15,12 +15,12 @@ pub(super) fn service(server: &Validated, names: &Names) -> Maybe {
     if server.ports.is_empty() {
         return Maybe::Unwanted(Kind::Service, names.service.clone());
     }
-    let ports: Vec<Value> = server.ports.iter().map(port).collect();
+    let ports: Vec<Value> = server.ports.iter().copied().map(port).collect();
     let spec = json!({"selector": selector(server), "ports": ports, "publishNotReadyAddresses": true});
     Maybe::Wanted(owned(server, Kind::Service, &names.service, json!({"spec": spec})))
 }
 
-fn port(port: &Port) -> Value {
+fn port(port: Port) -> Value {
     // At most 15 characters (RFC 6335).
     let word = match port.protocol {
         Protocol::Imap => "imap",

@@ -130,9 +130,10 @@ impl Place {
         wanted: impl Fn(&DynamicObject) -> bool,
     ) -> DynamicObject {
         let seen = await_condition(api.clone(), name, |object: Option<&DynamicObject>| object.is_some_and(&wanted));
-        match tokio::time::timeout(PATIENCE, seen).await {
-            Ok(object) => object.expect("a watch").expect("it is there"),
-            Err(_) => panic!("{name} stays as it is: {:#?}", api.get_opt(name).await),
+        if let Ok(object) = tokio::time::timeout(PATIENCE, seen).await {
+            object.expect("a watch").expect("it is there")
+        } else {
+            panic!("{name} stays as it is: {:#?}", api.get_opt(name).await)
         }
     }
 
