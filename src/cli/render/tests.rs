@@ -108,7 +108,7 @@ last lines of http:
 fn a_wide_status_of_some_services_shows_every_column_of_those() {
     let expected = "\
 mail on mx1: not ready: imap, http
-Refused: mw.yaml:3:1: error: bad
+RuleBroken: mw.yaml:3:1: error: bad
 agent 0.1.0 (pid 42), document 3
 
 NAME   STATE    PID  AGE  SINCE                 RESTARTS  ENABLED  HELD  GROUP  LAST EXIT                                      WHY
