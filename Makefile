@@ -6,7 +6,7 @@ CLUSTER ?= /tmp/mailward-cluster
 FMT := $(CARGO) fmt --all -- --config-path .ci/rustfmt.toml
 export PATH := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mailward/tools/bin:$(PATH)
 
-.PHONY: help setup fmt lint test test-pure test-cluster cluster-up cluster-down image deny generate check-generated bench mutants fuzz transcripts advisories ci
+.PHONY: help setup fmt lint test test-pure test-kubernetes test-cluster cluster-up cluster-down image deny generate check-generated bench mutants fuzz transcripts advisories ci
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,11 @@ test-pure: ## the pure half alone: no tokio, no socket, no process, no clock
 
 test: ## every test, with real Dovecot, Postfix and nginx
 	.ci/test
+
+test-kubernetes: ## agent, resource definition and operator against a real control plane (Go; no root)
+	.ci/cluster build
+	$(CARGO) test -p mailward --features kubernetes --test kubernetes --locked
+	$(CARGO) test -p mailward-controller --features cluster --test control_plane --test operator --locked
 
 test-cluster: ## the proofs on a real, whole Kubernetes that it brings up and ends (root)
 	.ci/test-cluster
