@@ -55,9 +55,11 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// An expression that must hold for each listener `l` of the canary.
+/// An expression that must hold for each listener `l` of the canary. It is written out for each: to CEL they are of
+/// three types, which no list can hold.
 fn each(holds: &str) -> String {
-    format!("[self.submit, self.read].all(l, {holds}) && (!has(self.deliver) || [self.deliver].all(l, {holds}))")
+    let of = |place: &str| holds.replace("l.", &format!("self.{place}."));
+    format!("({}) && ({}) && (!has(self.deliver) || ({}))", of("submit"), of("read"), of("deliver"))
 }
 
 fn written<'a>(all: &'a Effective<'_>) -> Vec<Written<'a>> {
