@@ -94,7 +94,7 @@ fn r23_on_give_up_everything_stops_the_reason_is_written_and_the_agent_ends_with
     );
     let mut house = House::started(&spec);
     let before = house.all_ready();
-    eventually("its trap is set", || house.path("up").exists().then_some(()));
+    house.has("up");
     signal_to(before.pid("web").unwrap(), Signal::KILL);
     house.until("web gave up", |status| status.service("web")["gaveUp"] == true);
     assert_eq!(house.times("web HandsOver"), 0, "it is not required");

@@ -65,9 +65,10 @@ fn r04_with_a_failed_configuration_check_restart_ends_with_78_and_says_what_the_
 
 #[test]
 fn r04_no_wait_returns_at_once_and_a_limit_bounds_the_wait() {
-    let slow = "command: [/bin/sh, -c, 'trap \"until test -e $0/go; do sleep 0.01; done; exit 0\" TERM; while :; do sleep 0.02; done', '{dir}']";
+    let slow = "command: [/bin/sh, -c, 'trap \"until test -e $0/go; do sleep 0.01; done; exit 0\" TERM; : > $0/up; while :; do sleep 0.02; done', '{dir}']";
     let house = House::started(&services(&[("imap", slow)]));
     let pid = house.all_ready().pid("imap").unwrap();
+    house.has("up");
     assert!(house.does(&["stop", "imap", "--no-wait"]).contains("imap: stop is ordered"));
     assert_eq!(house.status().pid("imap"), Some(pid));
     let said = house.run(&["stop", "imap", "--timeout", "200ms"]);

@@ -185,9 +185,10 @@ fn r19_a_disabled_service_is_stopped_and_comes_back_when_it_is_enabled() {
 
 #[test]
 fn r19_a_removed_service_is_stopped_by_the_declaration_it_ran_with_and_its_hold_is_forgotten() {
-    let with_int = "command: [/bin/sh, -c, 'trap \"echo int > $0/by; exit 0\" INT; while :; do sleep 0.02; done', '{dir}'], stopSignal: INT";
+    let with_int = "command: [/bin/sh, -c, 'trap \"echo int > $0/by; exit 0\" INT; : > $0/up; while :; do sleep 0.02; done', '{dir}'], stopSignal: INT";
     let house = House::started(&services(&[("imap", ""), ("smtp", with_int), ("pop", "")]));
     house.all_ready();
+    house.has("up");
     house.does(&["stop", "pop"]);
     house.declare(&one());
     house.until("both are gone", |status| status.services().len() == 1);
@@ -222,13 +223,14 @@ fn r19_a_service_removed_while_no_agent_ran_is_stopped_by_the_next() {
 
 #[test]
 fn r19_a_watched_file_reloads_who_can_reload_and_restarts_who_cannot() {
-    let reload = "command: [/bin/sh, -c, 'trap \"echo again >> $0/reloads\" HUP; while :; do sleep 0.02; done', '{dir}'], \
+    let reload = "command: [/bin/sh, -c, 'trap \"echo again >> $0/reloads\" HUP; : > $0/up; while :; do sleep 0.02; done', '{dir}'], \
                   reload: {signal: HUP}, watchFiles: ['{dir}/a.conf']";
     let mut house = House::new(&services(&[("imap", reload), ("smtp", "watchFiles: ['{dir}/b.conf']")]));
     house.put("a.conf", "1");
     house.put("b.conf", "1");
     house.start();
     let before = house.all_ready();
+    house.has("up");
     house.put("a.conf", "2");
     house.happens("imap Reloaded", 1);
     assert_eq!(house.status().pids(), before.pids());

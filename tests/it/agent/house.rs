@@ -116,6 +116,12 @@ impl House {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// Waits until this file is there, such as one that says that a shell's trap is set: a shell that is ready at once may
+    /// not have come to its first word.
+    pub(crate) fn has(&self, name: &str) {
+        eventually(name, || self.path(name).exists().then_some(()));
+    }
+
     /// What the services wrote, an entry each.
     pub(crate) fn book(&self) -> Vec<String> {
         self.read("svc.book").lines().map(str::to_owned).collect()

@@ -2,7 +2,6 @@
 
 use super::command_line::{ALL, running};
 use super::house::{House, is_alive, services};
-use crate::running::eventually;
 
 #[test]
 fn r04_start_msg_launches_the_agent_and_stop_msg_stops_all_in_the_old_words() {
@@ -93,7 +92,7 @@ fn r03_stop_msg_f_kills_at_once_and_names_the_risk_for_the_store() {
     let stubborn = "command: [/bin/sh, -c, 'trap \"\" TERM; echo $$ > $0/up; while :; do sleep 1; done', '{dir}'], group: store, groupRole: Lead, stopTimeout: 1h";
     let house = House::started(&services(&[("store", stubborn), ("smtp", "")]));
     let pid = house.all_ready().pid("store").unwrap();
-    eventually("its trap is set", || house.path("up").exists().then_some(()));
+    house.has("up");
     let ended = house.called("stop-msg", &["-f", "store"]);
     assert_eq!(ended.code, 0, "{ended:?}");
     assert!(ended.out.contains(&format!("Stopping store server {pid} ... done")), "{ended:?}");

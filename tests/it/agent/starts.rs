@@ -113,11 +113,12 @@ fn r31_term_stops_all_in_reverse_order_holds_nothing_and_leaves_nothing() {
         ("store", ""),
         ("imap", "dependsOn: [store]"),
         ("web", "dependsOn: [imap]"),
-        ("stubborn", "command: [/bin/sh, -c, 'trap \"\" TERM; sleep 1000000'], stopTimeout: 1s"),
+        ("stubborn", "command: [/bin/sh, -c, 'trap \"\" TERM; : > $0/up; sleep 1000000', '{dir}'], stopTimeout: 1s"),
     ]);
     let mut house = House::started(&all);
     house.all_ready();
     house.written(3);
+    house.has("up");
     let pids = house.status().pids();
     house.signal_agent(Signal::TERM);
     assert_eq!(house.ended().code(), Some(0));

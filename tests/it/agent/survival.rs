@@ -36,7 +36,7 @@ fn r04_what_services_write_while_the_agent_is_away_by_order_is_in_their_log() {
     assert_eq!(house.called("stop-msg", &["watcher"]).code, 0);
     house.ended();
     house.put("go", "");
-    eventually("it said everything", || house.path("said").exists().then_some(()));
+    house.has("said");
     house.start();
     let status = house.all_ready();
     assert_eq!(status.pids(), before.pids());
@@ -106,11 +106,12 @@ fn r07_a_service_found_dead_by_the_next_agent_is_a_crash() {
 
 #[test]
 fn r09_an_agent_killed_in_the_middle_of_a_group_restart_finishes_it_charged_once() {
-    let slow = "command: [/bin/sh, -c, 'trap \"until test -e $0/go; do sleep 0.01; done; exit 0\" TERM; while :; do sleep 0.05; done', '{dir}'], group: store, dependsOn: [store]";
+    let slow = "command: [/bin/sh, -c, 'trap \"until test -e $0/go; do sleep 0.01; done; exit 0\" TERM; : > $0/up; while :; do sleep 0.05; done', '{dir}'], group: store, dependsOn: [store]";
     let all = [("store", "group: store, groupRole: Lead"), ("imap", "group: store, dependsOn: [store]"), ("pop", slow)];
     let mut house = House::started(&format!("  autorestart: {{maxRestarts: 3}}\n{}", services(&all)));
     let before = house.all_ready();
     house.written(2);
+    house.has("up");
     signal_to(before.pid("imap").unwrap(), Signal::KILL);
     house.until("pop is being stopped", |status| status.reason("pop").contains("asked to stop"));
     house.kill_agent();
