@@ -16,13 +16,13 @@ pub(super) struct Shared {
     pub(super) changed: Notify,
     /// The API server answers again: whoever pauses need not.
     pub(super) returned: Notify,
-    /// The version of the resource in which the entry was last seen to be another than was written: somebody removed it,
-    /// the resource is another one, or a write that was given up has overtaken the one after it.
-    pub(super) lost: AtomicU64,
+    /// The entry as the watch last told of it, by that version of the resource. It may be another than was written:
+    /// somebody removed it, the resource is another one, or a write that was given up has overtaken the one after it.
+    seen: Mutex<Option<(u64, Option<Value>)>>,
     /// The newest version of the resource that this agent itself has written.
-    pub(super) written: AtomicU64,
+    written: AtomicU64,
     /// The entry in it, as the API server gave it back.
-    pub(super) standing: Mutex<Option<Value>>,
+    standing: Mutex<Option<Value>>,
     pub(super) status_writes: AtomicU64,
     pub(super) failures: AtomicU64,
     pub(super) events_sent: AtomicU64,
@@ -37,7 +37,7 @@ impl Default for Shared {
         Self {
             changed: Notify::new(),
             returned: Notify::new(),
-            lost: AtomicU64::new(0),
+            seen: Mutex::default(),
             written: AtomicU64::new(0),
             standing: Mutex::default(),
             status_writes: AtomicU64::new(0),
@@ -58,7 +58,7 @@ pub(super) fn count(what: &AtomicU64) {
 impl Shared {
     pub(super) fn vitals(&self) -> ApiVitals {
         ApiVitals {
-            up: self.lock().is_none(),
+            up: lock(&self.away).is_none(),
             status_writes: self.status_writes.load(Ordering::Relaxed),
             failures: self.failures.load(Ordering::Relaxed),
             events_sent: self.events_sent.load(Ordering::Relaxed),
@@ -68,49 +68,48 @@ impl Shared {
 
     /// This was written, and that is what stands there by this version.
     pub(super) fn stands(&self, entry: Option<Value>, version: u64) {
-        *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = entry;
+        *lock(&self.standing) = entry;
         self.written.store(version, Ordering::Relaxed);
     }
 
-    /// This is what stands there by that version. What is older than the own write tells nothing.
-    pub(super) fn compare(&self, entry: Option<&Value>, version: u64) {
-        let written = self.written.load(Ordering::Relaxed);
-        if written == 0 || version <= written {
-            return;
-        }
-        if self.standing.lock().unwrap_or_else(PoisonError::into_inner).as_ref() != entry {
-            // It may be the own write whose answer is still on its way: then that will say so.
-            self.lost.store(version, Ordering::Relaxed);
+    /// This is what stands there by that version. The answer to an own write may still be on its way, so what that means
+    /// is asked later.
+    pub(super) fn sees(&self, entry: Option<&Value>, version: u64) {
+        *lock(&self.seen) = Some((version, entry.cloned()));
+        if self.is_lost() {
             self.changed.notify_one();
         }
     }
 
-    /// Whether something else stands there than was written last.
+    /// Whether something else stands there than was written last. What is older than that tells nothing.
     pub(super) fn is_lost(&self) -> bool {
-        self.lost.load(Ordering::Relaxed) > self.written.load(Ordering::Relaxed)
+        let written = self.written.load(Ordering::Relaxed);
+        let seen = lock(&self.seen);
+        let newer = seen.as_ref().filter(|(version, _)| written > 0 && *version > written);
+        newer.is_some_and(|(_, entry)| *entry != *lock(&self.standing))
     }
 
     /// A request failed, for this reason.
     pub(super) fn is_away(&self, words: String) {
-        *self.lock() = Some(words);
+        *lock(&self.away) = Some(words);
     }
 
     /// It answers; says so where it did not.
     pub(super) fn is_back(&self) {
-        if self.lock().take().is_some() {
+        if lock(&self.away).take().is_some() {
             tracing::info!("the API server answers");
             self.returned.notify_waiters();
         }
     }
 
     pub(super) fn away(&self) -> Option<String> {
-        self.lock().clone()
+        lock(&self.away).clone()
     }
+}
 
-    /// A thread that panicked leaves no half-made words behind.
-    fn lock(&self) -> MutexGuard<'_, Option<String>> {
-        self.away.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// A thread that panicked leaves nothing half-made behind: every change is one assignment.
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The entry of this pod in an object's fields.
@@ -129,21 +128,34 @@ mod tests {
     fn r28_a_write_that_was_given_up_and_overtakes_the_next_one_is_noticed_and_the_own_one_is_not() {
         let shared = Shared::default();
         let (old, new) = (json!({ "name": "mail-0", "pid": 1 }), json!({ "name": "mail-0", "pid": 2 }));
-        shared.compare(None, 4);
+        shared.sees(None, 4);
         assert!(!shared.is_lost(), "nothing was written yet");
         shared.stands(Some(old.clone()), 5);
-        shared.compare(Some(&new), 6);
+        shared.sees(Some(&new), 6);
         shared.stands(Some(new.clone()), 6);
         assert!(!shared.is_lost(), "the watch told of the own write before its answer came");
-        shared.compare(Some(&old), 5);
+        shared.sees(Some(&old), 5);
         assert!(!shared.is_lost(), "older than the own write");
-        shared.compare(Some(&new), 7);
+        shared.sees(Some(&new), 7);
         assert!(!shared.is_lost(), "somebody wrote something else");
-        shared.compare(Some(&old), 8);
+        shared.sees(Some(&old), 8);
         assert!(shared.is_lost(), "overtaken");
-        shared.stands(Some(new), 9);
+        shared.stands(Some(new.clone()), 9);
         assert!(!shared.is_lost());
-        shared.compare(None, 10);
+        shared.sees(None, 10);
         assert!(shared.is_lost(), "removed");
+    }
+
+    #[test]
+    fn r28_what_the_watch_told_before_the_answer_to_a_write_came_is_not_forgotten() {
+        let (shared, new) = (Shared::default(), json!({ "name": "mail-0", "pid": 2 }));
+        shared.sees(None, 6);
+        shared.stands(Some(new.clone()), 5);
+        assert!(shared.is_lost(), "the first write was removed before it was answered");
+        let old = json!({ "name": "mail-0", "pid": 1 });
+        shared.stands(Some(old.clone()), 7);
+        shared.sees(Some(&old), 9);
+        shared.stands(Some(new), 8);
+        assert!(shared.is_lost(), "a write that was given up came after the one that is answered now");
     }
 }

@@ -62,7 +62,9 @@ pub(super) async fn publish(
                     backoff.succeeded();
                     shared.is_back();
                     applied = Some(entry);
-                    break;
+                    if !shared.is_lost() {
+                        break;
+                    }
                 }
                 Err(failure) => {
                     count(&shared.failures);

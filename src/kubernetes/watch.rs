@@ -135,7 +135,7 @@ impl Follower {
     fn compare_the_entry(&self, object: &DynamicObject) {
         let version = object.metadata.resource_version.as_deref().and_then(|version| version.parse::<u64>().ok());
         if let Some(version) = version {
-            self.shared.compare(entry_of(&object.data, &self.resource.pod), version);
+            self.shared.sees(entry_of(&object.data, &self.resource.pod), version);
         }
     }
 
