@@ -29,6 +29,7 @@ mod config;
 mod errand;
 mod footprint;
 mod host;
+mod inquiry;
 mod keeper;
 mod left;
 mod life;
