@@ -48,6 +48,7 @@ mod spawner;
 pub mod stack;
 mod stop;
 mod sys;
+pub mod texts;
 mod timer;
 mod words;
 
