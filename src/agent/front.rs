@@ -175,6 +175,7 @@ impl Agent {
         Vitals {
             services,
             probes: self.probe_seconds(),
+            probe_commands: self.inquiries.run,
             generation: Some(self.engine.desired().generation),
             refused: self.refused.is_some(),
             suspended: self.engine.desired().suspended,

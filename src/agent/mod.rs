@@ -15,6 +15,7 @@ mod first;
 mod front;
 mod gauges;
 mod handover;
+mod inquiries;
 mod off_loop;
 mod rounds;
 mod run;

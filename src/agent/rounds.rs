@@ -106,6 +106,7 @@ impl Agent {
                     self.keep_answers(now, &name, &asked);
                     self.rounds.latest.insert(name, asked);
                 }
+                Told::Inquire(wanted) => self.inquire(wanted),
                 Told::Over => self.rounds.running = None,
                 Told::Canary(run) => self.hear_canary(now, run),
                 Told::Gauge { name, reading, took } => self.hear_gauge(now, &name, reading, took),
@@ -221,6 +222,7 @@ impl Agent {
                 service: asked.service.name.clone(),
                 incarnation: asked.incarnation,
                 listeners: asked.service.launch.listeners.clone(),
+                command: asked.service.launch.probe.first().cloned(),
                 timeout: asked.service.probing.timeout,
                 needs: asked.service.probing.needs.clone(),
                 cgroup: self.host.cgroup(&asked.service.name),
@@ -238,11 +240,11 @@ impl Agent {
 
     /// The conversations of the last round with a service: evidence of a hang.
     pub(super) fn conversations(&self, name: &Name) -> Vec<String> {
-        let listeners = self.engine.find(name).map(|ix| self.engine.desired().service(ix).launch.listeners.clone());
-        let listeners = listeners.unwrap_or_default();
+        let launch = self.engine.find(name).map(|ix| self.engine.desired().service(ix).launch.clone());
+        let launch = launch.unwrap_or_default();
         let asked = self.rounds.latest.get(name).into_iter().flatten();
         let told = asked.map(|asked| {
-            let listener = listeners.get(usize::from(asked.answer.listener)).map(ToString::to_string);
+            let listener = launch.question(asked.answer.listener);
             let (took, heard) = (asked.answer.took.as_millis(), asked.answer.heard.word());
             format!("{}: {heard} after {took} ms\n{}", listener.unwrap_or_default(), asked.transcript)
         });
@@ -260,7 +262,8 @@ impl Agent {
         };
         for external in desired.externals.iter().filter(|external| needed(&external.name)) {
             let asked = self.rounds.latest.get(&external.name);
-            let listeners = rows(asked.into_iter().flatten(), &external.listeners, now.wall);
+            let question = |number: u16| external.listeners.get(usize::from(number)).map(ToString::to_string);
+            let listeners = rows(asked.into_iter().flatten(), question, now.wall);
             let is_down = asked.into_iter().flatten().any(|asked| asked.answer.heard.is_sign_of_hang());
             services.push(ServiceProbe {
                 service: external.name.to_string(),
@@ -281,8 +284,8 @@ impl Agent {
         let probed = facts.probed.as_ref();
         let diagnosis = probed.and_then(|probed| probed.diagnosis.as_ref());
         let Some(diagnosis) = diagnosis else {
-            let why = if service.launch.listeners.is_empty() {
-                "not asked: it has no listener".to_owned()
+            let why = if service.launch.questions() == 0 {
+                "not asked: it has no listener and no command for it".to_owned()
             } else if !service.probing.enabled {
                 "not asked: its probes are switched off".to_owned()
             } else {
@@ -296,7 +299,7 @@ impl Agent {
             health: Some(health),
             hangs: facts.hang().is_some(),
             finding: if health == Health::Answers { String::new() } else { diagnosis.to_string() },
-            listeners: rows(asked, &service.launch.listeners, now.wall),
+            listeners: rows(asked, |number| service.launch.question(number), now.wall),
             ..unknown()
         }
     }
@@ -304,14 +307,20 @@ impl Agent {
     /// How long the last answer of each listener took: service, listener, seconds.
     pub(super) fn probe_seconds(&self) -> Vec<(String, String, f64)> {
         let desired = self.engine.desired();
-        let services = desired.services.iter().map(|service| (&service.name, &service.launch.listeners));
-        let externals = desired.externals.iter().map(|external| (&external.name, &external.listeners));
+        let latest = |name| self.rounds.latest.get(name).into_iter().flatten();
         let mut told = Vec::new();
-        for (name, listeners) in services.chain(externals) {
-            for asked in self.rounds.latest.get(name).into_iter().flatten() {
-                if let Some(listener) = listeners.get(usize::from(asked.answer.listener)) {
-                    told.push((name.to_string(), listener.to_string(), asked.answer.took.as_secs_f64()));
-                }
+        let mut tell = |name: &Name, asked: &Asked, question: Option<String>| {
+            told.extend(question.map(|question| (name.to_string(), question, asked.answer.took.as_secs_f64())));
+        };
+        for service in &desired.services {
+            for asked in latest(&service.name) {
+                tell(&service.name, asked, service.launch.question(asked.answer.listener));
+            }
+        }
+        for external in &desired.externals {
+            for asked in latest(&external.name) {
+                let listener = external.listeners.get(usize::from(asked.answer.listener));
+                tell(&external.name, asked, listener.map(ToString::to_string));
             }
         }
         told
@@ -349,11 +358,11 @@ impl Sample {
 
 fn rows<'a>(
     asked: impl Iterator<Item = &'a Asked>,
-    listeners: &[crate::desired::Listener],
+    question: impl Fn(u16) -> Option<String>,
     now: Wall,
 ) -> Vec<ListenerProbe> {
     let row = |asked: &Asked| ListenerProbe {
-        listener: listeners.get(usize::from(asked.answer.listener)).map(ToString::to_string).unwrap_or_default(),
+        listener: question(asked.answer.listener).unwrap_or_default(),
         took_ms: u64::try_from(asked.answer.took.as_millis()).unwrap_or(u64::MAX),
         verdict: asked.answer.heard.word().to_owned(),
         words: words(asked),

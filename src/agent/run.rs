@@ -23,6 +23,7 @@ use super::first::{self, Ears, First};
 use super::front::{self, Front};
 use super::gauges::Gauges;
 use super::handover::Parting;
+use super::inquiries::Inquiries;
 use super::off_loop::OffLoop;
 use super::rounds::Rounds;
 use super::schedule;
@@ -345,6 +346,7 @@ fn begin(
         flights: Flights::new(told.clone()),
         gauges: Gauges::new(told.clone()),
         rounds: Rounds::new(told),
+        inquiries: Inquiries::default(),
         door,
         clients: Clients::new(&settings.runtime_dir, reports),
         parting: Parting::new(book),

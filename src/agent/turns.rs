@@ -13,6 +13,7 @@ use super::cluster::Cluster;
 use super::front::Front;
 use super::gauges::Gauges;
 use super::handover::Parting;
+use super::inquiries::Inquiries;
 use super::off_loop::OffLoop;
 use super::rounds::Rounds;
 use super::schedule::Reply;
@@ -51,6 +52,7 @@ pub(super) struct Agent {
     pub(super) probings: HashMap<Name, Probing>,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) rounds: Rounds,
+    pub(super) inquiries: Inquiries,
     pub(super) flights: Flights,
     pub(super) gauges: Gauges,
     pub(super) door: Door,
@@ -107,6 +109,7 @@ impl Agent {
             self.observe(event);
         }
         self.hear_round(now, told);
+        self.tell_inquiries();
         let taken = self.hear_clients(now, clients);
         let mut told = !candidates.is_empty();
         // Of a burst only the last content counts.

@@ -45,10 +45,28 @@ pub struct Launch {
     pub watch_files: Vec<String>,
     /// Where it listens.
     pub listeners: Vec<Listener>,
+    /// The command that asks whether it serves, beside its listeners; empty where there is none.
+    #[serde(default)]
+    pub probe: Vec<String>,
     /// Where its output goes.
     pub output: Output,
     /// The name of its log, where that is not the service's own.
     pub log: Option<String>,
+}
+
+impl Launch {
+    /// How many answers a round of probes brings: one of each listener, then the command's.
+    pub fn questions(&self) -> usize {
+        self.listeners.len() + usize::from(!self.probe.is_empty())
+    }
+
+    /// Who gave the answer of this number: `Imap 143`, or `Command bin/check`. What else is in the command may be secret.
+    pub fn question(&self, number: u16) -> Option<String> {
+        let number = usize::from(number);
+        let command = || self.probe.first().filter(|_| number == self.listeners.len());
+        let listener = self.listeners.get(number).map(ToString::to_string);
+        listener.or_else(|| command().map(|program| format!("Command {program}")))
+    }
 }
 
 /// Resource limits, as setrlimit(2) takes them; absent means inherited.

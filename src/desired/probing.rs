@@ -7,7 +7,7 @@ use crate::model::Name;
 /// What the document says about the probes of one service: its own values, then the general ones, then the profile's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probing {
-    /// Whether rounds ask it: it has listeners, and nobody switched its probes off.
+    /// Whether rounds ask it: it has listeners or a command, and nobody switched its probes off.
     pub enabled: bool,
     /// Silence longer than this is a sign of a hang.
     pub timeout: Duration,
@@ -23,7 +23,7 @@ pub struct Probing {
     pub on_hang: OnHang,
     /// External dependencies whose silence explains its own.
     pub needs: Vec<Name>,
-    /// Whether ready means that every listener has answered. A service that is ready by other means has its start
+    /// Whether ready means that everything that rounds ask has answered. A service that is ready by other means has its start
     /// time-out to begin to answer.
     pub ready_answers: bool,
 }

@@ -144,7 +144,7 @@ impl<'a> Effective<'a> {
             None => listens,
         };
         Probing {
-            enabled: listens && own.enabled.unwrap_or(true),
+            enabled: (listens || own.command.is_some()) && own.enabled.unwrap_or(true),
             timeout: interval(own.timeout, |probes| probes.timeout).unwrap_or(Probing::NONE.timeout),
             warning: interval(own.warning_threshold, |probes| probes.warning_threshold)
                 .unwrap_or(Probing::NONE.warning),
@@ -157,7 +157,7 @@ impl<'a> Effective<'a> {
             pressure: general.pressure_threshold.or(supplied.pressure_threshold).unwrap_or(60),
             on_hang: self.on_hang(service),
             needs: service.needs.iter().flatten().map(|name| Name::from(&**name)).collect(),
-            ready_answers,
+            ready_answers: ready_answers && own.command.is_none(),
         }
     }
 

@@ -312,6 +312,7 @@ fn launch(effective: &Effective<'_>, service: &Service) -> Launch {
         check_timeout: or_seconds(service.check.as_ref().and_then(|check| check.timeout), 30),
         watch_files: service.watch_files.iter().flatten().map(|path| below(root, path)).collect(),
         listeners,
+        probe: command(service.probes.as_ref().and_then(|probes| probes.command.as_ref())),
         output: service.output.unwrap_or_else(|| effective.output()),
         log: None,
     }

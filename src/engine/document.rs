@@ -106,7 +106,8 @@ impl Engine {
                     fact.files = None;
                     mark.files = None;
                 }
-                if merged.service(next).probing != service.probing {
+                let (next, before) = (merged.service(next), &service);
+                if next.probing != before.probing || next.launch.probe != before.launch.probe {
                     fact.probed = None;
                 }
                 kept.insert(name, (fact, mark));

@@ -13,7 +13,8 @@ use super::Name;
 /// One question to one listener, and what came back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
-    /// Which listener: its place among the enabled listeners of the service, in the order of the document.
+    /// Which listener: its place among the enabled listeners of the service, in the order of the document; the number
+    /// after the last is the command's.
     pub listener: u16,
     /// From the first attempt to connect to what was heard; with [`Heard::Silent`] how long was waited.
     pub took: Duration,
@@ -67,7 +68,7 @@ pub enum Heard {
     Refused(Name),
     /// It serves behind a certificate that is not good (expired, another name, not trusted), in words. An answer.
     BadCertificate(Name),
-    /// It does not speak its protocol, in words. An answer.
+    /// It does not speak its protocol, or the command that asked it exited with another code than 0, in words. An answer.
     Violation(Name),
     /// Nothing, over the whole time-out. A sign of a hang.
     Silent,

@@ -66,7 +66,7 @@ pub enum Diagnosis {
     Refuses(Name),
     /// It serves behind a certificate that is not good: an answer.
     BadCertificate(Name),
-    /// It does not speak its protocol: an answer.
+    /// It does not speak its protocol, or its command says that it does not serve: an answer.
     Violates(Name),
     /// The prober could not ask: says nothing about the service.
     Unknown(Name),
@@ -87,7 +87,7 @@ pub enum Health {
     Refuses,
     /// Its certificate is not good.
     BadCertificate,
-    /// It breaks its protocol.
+    /// It answers, and wrongly.
     Violates,
     /// Nobody could ask.
     Unknown,
@@ -136,7 +136,7 @@ impl fmt::Display for Diagnosis {
             Self::Slow(words) => write!(f, "answers slowly: {words}"),
             Self::Refuses(words) => write!(f, "refuses service: {words}"),
             Self::BadCertificate(words) => write!(f, "has a certificate that is not good: {words}"),
-            Self::Violates(words) => write!(f, "breaks its protocol: {words}"),
+            Self::Violates(words) => write!(f, "answers wrongly: {words}"),
             Self::Unknown(words) => write!(f, "could not be asked: {words}"),
             Self::Excused(words) => write!(f, "gave no answer, which is excused: {words}"),
             Self::Fails(words) => write!(f, "failed a round of probes: {words}"),

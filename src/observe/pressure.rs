@@ -24,7 +24,7 @@ fn read(text: impl Fn(&str) -> Option<String>) -> Pressure {
 }
 
 /// The share of the line that begins with this word: `full avg10=12.34 avg60=...`, in whole percent.
-fn last_ten_seconds(text: &str, line: &str) -> Option<u8> {
+pub fn last_ten_seconds(text: &str, line: &str) -> Option<u8> {
     let line = text.lines().find_map(|whole| whole.strip_prefix(line))?;
     let share = line.split_whitespace().find_map(|field| field.strip_prefix("avg10="))?;
     share.split('.').next()?.parse().ok()

@@ -1,4 +1,5 @@
-//! One round of probes: every listener of some running services is asked once, and what came back is told ([R8]).
+//! One round of probes: every listener of some running services is asked once, a command where one is declared, and
+//! what came back is told ([R8]).
 //!
 //! One task that lives as long as the round; between rounds there is nothing. It judges nothing: what explains a silence
 //! is measured beside it (pressure, external dependencies) and told with it. Called by the agent, which sees to it that
@@ -12,6 +13,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::ask::{Asked, Question, ask};
+use super::command::{self, Inquire};
 use super::pressure;
 use crate::desired::{External, Listener};
 use crate::model::{Incarnation, Name, Pressure, Reading, Round, Strain};
@@ -38,6 +40,8 @@ pub struct Roster {
     pub incarnation: Incarnation,
     /// Its enabled listeners, in order.
     pub listeners: Vec<Listener>,
+    /// The program of its command, where it has one.
+    pub command: Option<String>,
     /// How long each may take.
     pub timeout: Duration,
     /// Names of [`Roll::externals`].
@@ -55,6 +59,8 @@ pub enum Told {
     Service(Found),
     /// Something external has been asked.
     External(Name, Vec<Asked>),
+    /// A command is to be run.
+    Inquire(Inquire),
     /// That was all.
     Over,
     /// A run of the canary is over.
@@ -88,12 +94,17 @@ pub struct Found {
 /// Holds a round; its last word is [`Told::Over`]. Nobody listens any more where the agent has ended.
 pub async fn hold(roll: Roll, tell: mpsc::Sender<Told>) {
     let gate = Arc::new(Semaphore::new(AT_ONCE));
+    let commands = Arc::new(Semaphore::new(command::AT_ONCE));
     let (known, missing) = watch::channel(None::<Arc<Vec<Name>>>);
     let mut tasks = JoinSet::new();
     for roster in roll.services {
-        let (gate, missing, tell) = (Arc::clone(&gate), missing.clone(), tell.clone());
+        let (gate, commands) = (Arc::clone(&gate), Arc::clone(&commands));
+        let (missing, tell) = (missing.clone(), tell.clone());
         tasks.spawn(async move {
-            let found = of_service(roster, &gate, missing).await;
+            let by_command = command::ask(&roster, &commands, &tell);
+            let (mut asked, answer) = tokio::join!(of_listeners(&roster.listeners, roster.timeout, &gate), by_command);
+            asked.extend(answer);
+            let found = of_service(roster, asked, missing).await;
             let _ = tell.send(Told::Service(found)).await;
         });
     }
@@ -117,12 +128,7 @@ pub async fn hold(roll: Roll, tell: mpsc::Sender<Told>) {
     let _ = tell.send(Told::Over).await;
 }
 
-async fn of_service(
-    roster: Roster,
-    gate: &Arc<Semaphore>,
-    mut missing: watch::Receiver<Option<Arc<Vec<Name>>>>,
-) -> Found {
-    let asked = of_listeners(&roster.listeners, roster.timeout, gate).await;
+async fn of_service(roster: Roster, asked: Vec<Asked>, mut missing: watch::Receiver<Option<Arc<Vec<Name>>>>) -> Found {
     let is_amiss = asked.iter().any(|asked| asked.answer.heard.is_sign_of_hang());
     let mut round = Round { answers: asked.iter().map(|asked| asked.answer.clone()).collect(), ..Round::default() };
     if is_amiss {

@@ -36,8 +36,9 @@ fn name_of(pid: i32) -> Option<String> {
 }
 
 fn parent_of(pid: i32) -> Option<i32> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok())
+    // A name, which the kernel cuts at 15 bytes, may end within a character.
+    let status = std::fs::read(format!("/proc/{pid}/status")).ok()?;
+    String::from_utf8_lossy(&status).lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok())
 }
 
 fn ancestor(names: &[&str]) -> Option<(i32, String)> {

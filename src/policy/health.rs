@@ -114,7 +114,7 @@ fn answer(answers: &[Answer], about: &Circumstances<'_>) -> Diagnosis {
         }
     }
     let nothing = if answers.is_empty() {
-        Diagnosis::Unknown(Name::from("it has no listener that can be asked"))
+        Diagnosis::Unknown(Name::from("it has no listener and no command that can be asked"))
     } else {
         Diagnosis::Answers
     };
@@ -183,7 +183,7 @@ fn in_order(answers: &[Answer]) -> Vec<&Answer> {
 }
 
 fn listener(launch: &Launch, answer: &Answer) -> String {
-    launch.listeners.get(usize::from(answer.listener)).map_or_else(|| "a listener".to_owned(), ToString::to_string)
+    launch.question(answer.listener).unwrap_or_else(|| "a listener".to_owned())
 }
 
 fn seconds(time: Duration) -> String {

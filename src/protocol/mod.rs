@@ -9,6 +9,7 @@
 //! cut into packets makes no difference to anything that comes out.
 
 pub mod certificate;
+pub mod command;
 mod dialogue;
 mod errand;
 mod http;

@@ -27,13 +27,13 @@ pub(super) struct Probes {
 
 impl Host {
     /// A round: every named service that may be asked is, all of them where none is named. Each one's answers come when
-    /// the last of its listeners has answered.
+    /// the last of its listeners, and its command, has answered.
     pub fn round(&mut self, now: Boot, engine: &Engine, names: &[Name]) {
         for askable in engine.askable().filter(|asked| names.is_empty() || names.contains(&asked.service.name)) {
             let service = askable.service;
             let timeout = service.probing.timeout;
             let served = Way { after: Duration::from_millis(10), heard: Heard::Served };
-            let answers: Vec<Answer> = (0..service.launch.listeners.len().max(1))
+            let answers: Vec<Answer> = (0..service.launch.questions().max(1))
                 .filter_map(|at| u16::try_from(at).ok())
                 .map(|listener| {
                     let way = self.way(&service.name, listener).unwrap_or(&served);

@@ -56,9 +56,9 @@ pub struct ServiceProbe {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ListenerProbe {
-    /// Its protocol and place, such as `Imap 143`.
+    /// Its protocol and place, such as `Imap 143`; `Command` and the program for a command.
     pub listener: String,
-    /// From the first attempt to connect to what was heard.
+    /// From the first attempt to connect, or the start of the command, to what was heard.
     pub took_ms: u64,
     /// `Served`, `Refused`, `BadCertificate`, `Violation`, `Silent`, `NotListening`, `ClosedEarly` or `Unknown`.
     pub verdict: String,
@@ -85,7 +85,7 @@ pub struct ProbeSeries {
 pub struct ProbeSample {
     /// RFC 3339.
     pub time: String,
-    /// Which listener, by its place among the enabled ones.
+    /// Which listener, by its place among the enabled ones; the number after the last is the command's.
     pub listener: u16,
     /// How long the answer took.
     pub took_ms: u64,

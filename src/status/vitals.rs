@@ -11,6 +11,8 @@ pub struct Vitals {
     pub services: Vec<ServiceVitals>,
     /// How long the last answer of each listener took: service, listener, seconds.
     pub probes: Vec<(String, String, f64)>,
+    /// Commands that probes have run; nothing else of a probe starts a process.
+    pub probe_commands: u64,
     /// The generation of the document in force; none while there is none.
     pub generation: Option<i64>,
     /// Whether the newest document was refused.
@@ -103,6 +105,8 @@ impl Vitals {
         for (service, listener, seconds) in &self.probes {
             text.sample("mailward_probe_seconds", &[("service", service), ("listener", listener)], seconds);
         }
+        text.family("mailward_probe_commands_total", "counter", "Commands run for probes; nothing else of them forks.");
+        text.sample("mailward_probe_commands_total", &[], self.probe_commands);
         text.family(
             "mailward_document_generation",
             "gauge",
@@ -176,6 +180,7 @@ mod tests {
         let vitals = Vitals {
             services: vec![service("store", true, true, true), service("imap", true, true, false)],
             probes: vec![("imap".into(), "Lmtp /run/\"a\\b".into(), 0.25)],
+            probe_commands: 7,
             generation: Some(3),
             api: Some(ApiVitals { up: true, status_writes: 2, events_dropped: 1, ..ApiVitals::default() }),
             ..Vitals::default()
@@ -187,6 +192,7 @@ mod tests {
             "mailward_services_ready 1",
             "mailward_service_ready{service=\"imap\"} 0",
             "mailward_probe_seconds{service=\"imap\",listener=\"Lmtp /run/\\\"a\\\\b\"} 0.25",
+            "mailward_probe_commands_total 7",
             "mailward_document_generation 3",
             "mailward_api_status_writes_total 2",
             "mailward_api_events_total{outcome=\"dropped\"} 1",

@@ -43,8 +43,7 @@ impl Bystander {
 
     /// Its effective user.
     pub fn uid(&self) -> Option<u32> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.identity.pid)).ok()?;
-        status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_ascii_whitespace().nth(1)?.parse().ok())
+        effective_user(&std::fs::read(format!("/proc/{}/status", self.identity.pid)).ok()?)
     }
 
     /// Whether it, or one of its ancestors, is as asked.
@@ -91,13 +90,19 @@ impl AsFd for Bystander {
     }
 }
 
+/// The second number of the line `Uid:`. A name, which the kernel cuts at 15 bytes, may end within a character.
+pub(super) fn effective_user(status: &[u8]) -> Option<u32> {
+    let status = String::from_utf8_lossy(status);
+    status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_ascii_whitespace().nth(1)?.parse().ok())
+}
+
 /// The inode and the user of the other end of a TCP connection on this host, as /proc/net/tcp tells them.
 pub fn other_end(peer: SocketAddrV4, own: SocketAddrV4) -> Option<(u64, u32)> {
     find_other_end(&std::fs::read_to_string("/proc/net/tcp").ok()?, peer, own)
 }
 
 /// An address there is the number as it lies in memory, and then the port, both in hex.
-fn find_other_end(table: &str, peer: SocketAddrV4, own: SocketAddrV4) -> Option<(u64, u32)> {
+pub(super) fn find_other_end(table: &str, peer: SocketAddrV4, own: SocketAddrV4) -> Option<(u64, u32)> {
     let text = |at: SocketAddrV4| format!("{:08X}:{:04X}", u32::from_ne_bytes(at.ip().octets()), at.port());
     let (local, remote) = (text(peer), text(own));
     table.lines().skip(1).find_map(|line| {

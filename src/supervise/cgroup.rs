@@ -121,7 +121,7 @@ fn unified(cgroup: &str) -> Option<PathBuf> {
 }
 
 /// Our own cgroup as a folder: the mount point of the v2 hierarchy and our path in it, less what the mount leaves out.
-fn own_directory(mountinfo: &str, cgroup: &str) -> Option<PathBuf> {
+pub(super) fn own_directory(mountinfo: &str, cgroup: &str) -> Option<PathBuf> {
     let path = unified(cgroup)?;
     mountinfo.lines().find_map(|line| {
         let (place, kind) = line.split_once(" - ")?;

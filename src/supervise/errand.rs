@@ -1,7 +1,8 @@
-//! Short-lived commands beside a service: its configuration checker, its reload, its readiness question.
+//! Short-lived commands beside a service: its configuration checker, its reload, its readiness question, its probe.
 //!
 //! An errand runs as the service would (user, environment, directory), in a session of its own and never in the
-//! service's cgroup, so that it is no part of what must be gone before the service starts again.
+//! service's cgroup, so that it is no part of what must be gone before the service starts again. What differs for a probe
+//! is in `inquiry.rs`.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
@@ -15,9 +16,9 @@ use super::life::{ERRAND, bury, ended};
 use super::order::{Order, Purpose};
 use super::spawner::{Job, Newborn};
 use super::stop::number;
-use super::timer::Due;
+use super::timer::{self, Due};
 use crate::desired::Reload;
-use crate::model::{Exit, Fingerprint, Incarnation, Name};
+use crate::model::{Boot, Exit, Fingerprint, Incarnation, Name};
 use crate::plan::Seen;
 
 /// What is kept of the output, for the words of a failure.
@@ -32,6 +33,16 @@ pub(super) enum Kind {
     Reload(Incarnation, Fingerprint),
     /// The readiness command.
     Ready(Incarnation),
+    /// The command of a probe.
+    Probe,
+}
+
+/// How an errand came to its end.
+pub(super) enum End {
+    /// It ran.
+    Exited(Exit),
+    /// It could not be run, in words.
+    NotRun(String),
 }
 
 /// Where an errand is.
@@ -57,14 +68,18 @@ pub(super) struct Errand {
     pub(super) kind: Kind,
     /// Where it is.
     pub(super) state: State,
-    number: u64,
+    pub(super) number: u64,
     program: String,
-    limit: Duration,
+    pub(super) limit: Duration,
+    /// When it was seen to run.
+    pub(super) begun: Boot,
+    /// Of a probe: its end has been told already.
+    pub(super) told: bool,
     overdue: bool,
-    unwanted: bool,
+    pub(super) unwanted: bool,
     pipe: OwnedFd,
     path: PathBuf,
-    tail: Vec<u8>,
+    pub(super) tail: Vec<u8>,
 }
 
 impl Errand {
@@ -75,6 +90,22 @@ impl Errand {
         let drop = self.tail.len().saturating_sub(TAIL);
         self.tail.drain(..drop);
         length
+    }
+
+    fn is_question(&self) -> bool {
+        match self.kind {
+            Kind::Ready(_) | Kind::Probe => true,
+            Kind::Check(_) | Kind::Reload(..) => false,
+        }
+    }
+
+    /// KILL to its group, which is its own while its status is unread.
+    fn kill_group(&self) {
+        if let State::Running { pid, .. } = &self.state
+            && let Some(group) = Pid::from_raw(*pid)
+        {
+            let _ = rustix::process::kill_process_group(group, Number::KILL);
+        }
     }
 
     fn said(&self) -> String {
@@ -148,13 +179,14 @@ impl Host {
     }
 
     fn pack(
-        &self,
+        &mut self,
         slot: u32,
         kind: Kind,
         command: &[String],
         limit: Duration,
         number: u64,
     ) -> Result<(Errand, Order), String> {
+        let cgroup = if kind == Kind::Probe { self.entrance_of_probe(slot) } else { None };
         let service = self.service(slot);
         // A service's name has no dot.
         let path = self.config.runtime_dir.join("out").join(format!(".errand-{number}"));
@@ -171,7 +203,7 @@ impl Host {
             watchdog: None,
             main: service.main().map(|main| main.identity.pid),
             output: &path,
-            cgroup: None,
+            cgroup,
             forgive_oom: self.forgive_oom,
             agent: &self.config.own,
         };
@@ -190,6 +222,8 @@ impl Host {
             number,
             program,
             limit,
+            begun: timer::now(),
+            told: false,
             overdue: false,
             unwanted: false,
             pipe,
@@ -207,6 +241,7 @@ impl Host {
         match result {
             Ok(newborn) => {
                 let (number, limit, unwanted) = (errand.number, errand.limit, errand.unwanted);
+                errand.begun = timer::now();
                 errand.state = State::Running { pid: newborn.identity.pid, pidfd: newborn.pidfd };
                 let listens = match &self.errands[at as usize] {
                     Some(Errand { state: State::Running { pidfd, .. }, .. }) => {
@@ -220,7 +255,7 @@ impl Host {
                 let limit = if unwanted { Duration::ZERO } else { limit };
                 self.timer.after(limit, Due::Errand(number));
             }
-            Err(why) => self.finish_errand(at, Err(why)),
+            Err(why) => self.finish_errand(at, End::NotRun(why)),
         }
     }
 
@@ -233,14 +268,15 @@ impl Host {
 
     /// An errand has had its time: KILL to its group, which is its own while its status is unread.
     pub(super) fn errand_overdue(&mut self, number: u64) {
-        let errand = self.errands.iter_mut().flatten().find(|errand| errand.number == number);
-        if let Some(errand) = errand {
-            errand.overdue = true;
-            if let State::Running { pid, pidfd } = &errand.state
-                && let (Some(group), false) = (Pid::from_raw(*pid), ended(pidfd.as_fd()))
-            {
-                let _ = rustix::process::kill_process_group(group, Number::KILL);
-            }
+        let is_it = |errand: &Option<Errand>| errand.as_ref().is_some_and(|errand| errand.number == number);
+        let Some(at) = self.errands.iter().position(is_it) else { return };
+        let Some(errand) = &mut self.errands[at] else { return };
+        errand.overdue = true;
+        if let State::Running { pidfd, .. } = &errand.state
+            && !ended(pidfd.as_fd())
+        {
+            errand.kill_group();
+            self.probe_overdue(at);
         }
     }
 
@@ -248,6 +284,10 @@ impl Host {
     pub(super) fn errand_ended(&mut self, at: u32) {
         let Some(errand) = self.errands.get_mut(at as usize).and_then(Option::as_mut) else { return };
         let State::Running { pidfd, .. } = &errand.state else { return };
+        if errand.kind == Kind::Probe && ended(pidfd.as_fd()) {
+            // Before its status is read: until then nobody else can have its group's number.
+            errand.kill_group();
+        }
         let Some(exit) = bury(pidfd.as_fd()) else { return };
         // Bounded: a process it left behind may go on writing.
         for _ in 0..16 {
@@ -255,17 +295,21 @@ impl Host {
                 break;
             }
         }
-        let outcome = errand.outcome(exit);
-        self.finish_errand(at, outcome);
+        self.finish_errand(at, End::Exited(exit));
     }
 
-    fn finish_errand(&mut self, at: u32, outcome: Result<(), String>) {
+    fn finish_errand(&mut self, at: u32, end: End) {
         let Some(errand) = self.errands.get_mut(at as usize).and_then(Option::take) else { return };
         self.ignore(errand.pipe.as_fd());
         match &errand.state {
             State::Running { pidfd, .. } => self.ignore(pidfd.as_fd()),
             State::Spawning => {}
         }
+        let outcome = match (errand.kind, end) {
+            (Kind::Probe, end) => return self.probe_ended(&errand, end),
+            (Kind::Check(_) | Kind::Reload(..) | Kind::Ready(_), End::Exited(exit)) => errand.outcome(exit),
+            (Kind::Check(_) | Kind::Reload(..) | Kind::Ready(_), End::NotRun(why)) => Err(why),
+        };
         self.report(errand.slot, errand.kind, outcome);
     }
 
@@ -276,16 +320,21 @@ impl Host {
                 self.see(slot, Seen::Reloaded { incarnation, files, outcome: outcome.map_err(Name::from) });
             }
             Kind::Ready(life) => self.asked_whether_ready(slot, life, outcome),
+            Kind::Probe => {
+                if let Err(why) = outcome {
+                    self.inquiry_cut_off(slot, why);
+                }
+            }
         }
     }
 
-    /// Ends the readiness question of a life that is over.
-    pub(super) fn end_readiness(&mut self, slot: u32) {
+    /// Ends the questions to a life that is over: whether it is ready, and whether it serves.
+    pub(super) fn end_questions(&mut self, slot: u32) {
         let running: Vec<u64> = self
             .errands
             .iter_mut()
             .flatten()
-            .filter(|errand| errand.slot == slot && matches!(errand.kind, Kind::Ready(_)))
+            .filter(|errand| errand.slot == slot && errand.is_question())
             .map(|errand| {
                 errand.unwanted = true;
                 errand.number

@@ -22,7 +22,7 @@ pub fn give_back_code() {
 
 /// The addresses of this file's mappings that nobody may write and in which no page is ours alone; from
 /// `/proc/PID/smaps` (proc(5)): a line of addresses, rights and path, then a line for each number.
-fn clean_ranges(smaps: &str, program: &str) -> Vec<(usize, usize)> {
+pub(super) fn clean_ranges(smaps: &str, program: &str) -> Vec<(usize, usize)> {
     let mut candidate = None;
     let mut ranges = Vec::new();
     for line in smaps.lines() {

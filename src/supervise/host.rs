@@ -21,7 +21,7 @@ use super::spawner::Spawner;
 use super::sys;
 use super::timer::{Due, Timer};
 use crate::desired::Launch;
-use crate::model::{Incarnation, Name};
+use crate::model::{Incarnation, Inquiry, Name};
 use crate::plan::{Event, Seen, Step};
 
 /// Output read from all services in one drain; more waits for the next, so that a flood does not hold a turn up.
@@ -104,6 +104,7 @@ pub struct Host {
     pub(super) free: Vec<u32>,
     pub(super) errands: Vec<Option<Errand>>,
     pub(super) errand_number: u64,
+    pub(super) inquiries: Vec<(Name, Inquiry)>,
     pub(super) logs: Logs,
     pub(super) complaints: Complaints,
     pub(super) forgive_oom: bool,
@@ -163,6 +164,7 @@ impl Host {
             free: Vec::new(),
             errands: Vec::new(),
             errand_number: 0,
+            inquiries: Vec::new(),
             forgive_oom: protected(),
             zombies: config.orphans,
             answers: 0,

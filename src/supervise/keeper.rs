@@ -39,6 +39,7 @@ impl Host {
     ///
     /// The agent calls it when it is told to end and to leave its services running; dropping the host leaves none.
     pub fn leave(mut self) {
+        self.end_inquiries();
         if let Err(why) = self.leave_keeper() {
             tracing::warn!("the output of running services is not read until the next start: {why}");
         }

@@ -188,7 +188,7 @@ impl Host {
         let incarnation = self.service(slot).life;
         match self.service(slot).run {
             Run::Detached => {
-                self.end_readiness(slot);
+                self.end_questions(slot);
                 self.see(slot, Seen::Exited { incarnation, exit: Exit::Code(0) });
             }
             Run::Remains => {}

@@ -298,7 +298,7 @@ impl Host {
             }
         } else {
             self.service_mut(slot).watch = None;
-            self.end_readiness(slot);
+            self.end_questions(slot);
             self.see(slot, Seen::Exited { incarnation, exit });
         }
         self.watch_left(slot, left);

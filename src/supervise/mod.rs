@@ -29,6 +29,7 @@ mod config;
 mod errand;
 mod footprint;
 mod host;
+mod inquiry;
 mod keeper;
 mod left;
 mod life;
@@ -47,6 +48,7 @@ mod spawner;
 pub mod stack;
 mod stop;
 mod sys;
+pub mod texts;
 mod timer;
 mod words;
 

@@ -25,7 +25,7 @@ pub(super) fn read_pid_file(path: &str) -> Option<PidFile> {
     parse_pid_file(&fs::read_to_string(path).ok()?)
 }
 
-fn parse_pid_file(text: &str) -> Option<PidFile> {
+pub(super) fn parse_pid_file(text: &str) -> Option<PidFile> {
     let mut lines = text.lines();
     let pid = lines.next()?.trim().parse().ok().filter(|pid| *pid > 0)?;
     let recovering = lines.next().is_some_and(|line| line.trim() == "init");
@@ -81,7 +81,7 @@ pub(super) fn clear_pid_file(launch: &Launch) -> bool {
 
 /// A socket that somebody listens on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Listening {
+pub(super) struct Listening {
     address: SocketAddr,
     inode: u64,
 }
@@ -142,7 +142,7 @@ fn owner(inode: u64) -> String {
 
 /// Addresses are hexadecimal in the machine's byte order, one word of 32 bits at a time; state 0A is LISTEN
 /// (`proc_net(5)`).
-fn parse_tcp(text: &str) -> Vec<Listening> {
+pub(super) fn parse_tcp(text: &str) -> Vec<Listening> {
     text.lines()
         .skip(1)
         .filter_map(|line| {
@@ -170,7 +170,7 @@ fn parse_tcp(text: &str) -> Vec<Listening> {
 }
 
 /// Flag 0x10000 is "accepts connections"; the path is the last field and is missing where there is none.
-fn parse_unix(text: &str) -> Vec<(String, u64)> {
+pub(super) fn parse_unix(text: &str) -> Vec<(String, u64)> {
     text.lines()
         .skip(1)
         .filter_map(|line| {

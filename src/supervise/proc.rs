@@ -42,7 +42,7 @@ pub(super) fn stat(pid: i32) -> Option<Stat> {
 }
 
 /// The second field is the process's own choice and may hold spaces and brackets; the last bracket ends it.
-fn parse_stat(text: &[u8]) -> Option<Stat> {
+pub(super) fn parse_stat(text: &[u8]) -> Option<Stat> {
     let after = text.iter().rposition(|b| *b == b')')?;
     let rest = std::str::from_utf8(text.get(after + 1..)?).ok()?;
     let mut fields = rest.split_ascii_whitespace();
@@ -108,14 +108,17 @@ pub(super) fn settled_marker(pid: i32) -> Marker {
 /// Between the old program's memory and the new one's, execve(2) leaves a process without an environment; an empty one
 /// has a place nevertheless (`env_end`, field 51 of /proc/PID/stat).
 fn between_programs(pid: i32) -> bool {
-    let Ok(text) = std::fs::read(format!("/proc/{pid}/stat")) else { return false };
+    std::fs::read(format!("/proc/{pid}/stat")).is_ok_and(|text| has_no_environment(&text))
+}
+
+pub(super) fn has_no_environment(text: &[u8]) -> bool {
     let after = text.iter().rposition(|b| *b == b')').and_then(|at| text.get(at + 1..)).unwrap_or_default();
     // The field after the name is number 3.
     let field = std::str::from_utf8(after).ok().and_then(|rest| rest.split_ascii_whitespace().nth(51 - 3));
     field == Some("0")
 }
 
-fn parse_marker(entry: &[u8]) -> Option<Marker> {
+pub(super) fn parse_marker(entry: &[u8]) -> Option<Marker> {
     let value = entry.strip_prefix(MARKER.as_bytes())?.strip_prefix(b"=")?;
     let mut parts = std::str::from_utf8(value).ok()?.rsplitn(3, '/');
     let incarnation = Incarnation(parts.next()?.parse().ok()?);

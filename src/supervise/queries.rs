@@ -44,6 +44,7 @@ impl Host {
         }
         if let Some(domain) = &self.domain {
             domain.remove(name);
+            domain.remove(&super::inquiry::cgroup(name));
         }
         self.free.push(slot);
         true

@@ -8,7 +8,8 @@ use mailward::desired::Protocol;
 use mailward::document;
 use mailward::engine::{Order, Whom};
 use mailward::ledger::{self, Epoch};
-use mailward::model::{Fingerprint, Life};
+use mailward::model::{Fingerprint, Incarnation, Life};
+use mailward::observe::pressure::last_ten_seconds;
 use mailward::policy::cron::{Crontab, DayRule};
 use mailward::protocol::sd_notify::{Word, read as read_notify};
 use mailward::protocol::watcher::{Dialogue as Client, Heard, LINE, Word as Said};
@@ -16,12 +17,13 @@ use mailward::protocol::{
     Credentials, Dialogue, Errand, Input, Letter, Mark, Output, Script, TOTAL_LIMIT, Verdict, certificate,
 };
 use mailward::sim::Scenario;
+use mailward::supervise::texts;
 
 /// A parser with its name, which is the target's and the corpus's folder's.
 pub type Parser = (&'static str, fn(&[u8]));
 
 /// Every parser of something that a stranger may write.
-pub const PARSERS: [Parser; 11] = [
+pub const PARSERS: [Parser; 13] = [
     ("certificate", certificate),
     ("control", control),
     ("cron", cron),
@@ -29,6 +31,8 @@ pub const PARSERS: [Parser; 11] = [
     ("document", document),
     ("errand", errand),
     ("journal", journal),
+    ("pid_file", pid_file),
+    ("proc", proc),
     ("protocol", protocol),
     ("scenario", scenario),
     ("sd_notify", sd_notify),
@@ -261,6 +265,53 @@ fn seal(line: &[u8]) -> Vec<u8> {
     sealed.extend_from_slice(line);
     sealed.push(b'\n');
     sealed
+}
+
+/// A pid file: its process has a number that a process may have, and the same is read of what is written anew.
+pub fn pid_file(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Some((pid, recovering)) = texts::pid_file(text) else { return };
+    assert!(pid > 0);
+    let again = format!("{pid}\n{}\n", if recovering { "init" } else { "" });
+    assert_eq!(texts::pid_file(&again), Some((pid, recovering)));
+}
+
+/// What the kernel tells of processes; names, paths and environments in it are their own choice. The first byte says
+/// which file it is, 0xff ends the first of two.
+pub fn proc(bytes: &[u8]) {
+    let Some((which, file)) = bytes.split_first() else { return };
+    let text = String::from_utf8_lossy(file);
+    let (first, second) = match file.iter().position(|byte| *byte == 0xff) {
+        Some(at) => (String::from_utf8_lossy(&file[..at]), String::from_utf8_lossy(&file[at + 1..])),
+        None => (text.clone(), "0::/".into()),
+    };
+    let here = "127.0.0.1:4660".parse().expect("an address");
+    match which % 9 {
+        0 => {
+            let read = texts::stat(file);
+            // Whatever it calls itself, with brackets or without, is not looked at.
+            if file.contains(&b')') {
+                assert_eq!(read, texts::stat(&[b"1 (a) R 1 1".as_slice(), file].concat()));
+            }
+            let _ = texts::has_no_environment(file);
+        }
+        1 => {
+            if let Some((instance, name, Incarnation(life))) = texts::marker(file) {
+                let again = format!("MAILWARD_SERVICE={instance}/{name}/{life}");
+                assert_eq!(texts::marker(again.as_bytes()), Some((instance, name, Incarnation(life))));
+            }
+        }
+        2 => assert!(texts::user(file).is_none() || text.contains("Uid:")),
+        3 => assert!(texts::listening(&text) <= text.lines().count()),
+        4 => assert!(texts::other_end(&text, here, here).is_none() || text.contains(":1234")),
+        5 => assert!(texts::accepting(&text).iter().all(|path| path.starts_with('/') && text.contains(path.as_str()))),
+        6 => {
+            let found = texts::own_cgroup(&first, &second);
+            assert!(found.is_none() || (first.contains(" - cgroup2") && second.contains("0::")), "{found:?}");
+        }
+        7 => assert!(texts::clean_ranges(&first, &second).len() <= first.lines().count()),
+        _ => assert!(last_ten_seconds(&text, "some").is_none() || text.contains("avg10=")),
+    }
 }
 
 /// What a service says of itself: what is told of it is short and printable, and a pid is positive.

@@ -7,6 +7,7 @@
 mod adoption;
 mod errands;
 mod ill_behaved;
+mod inquiries;
 mod launch;
 mod notify;
 mod output;

@@ -198,7 +198,7 @@ impl Stage {
     }
 
     /// Waits until something outside holds, while the host works on.
-    pub(crate) fn until_true(&mut self, what: &str, holds: impl Fn(&mut Self) -> bool) {
+    pub(crate) fn until_true(&mut self, what: &str, mut holds: impl FnMut(&mut Self) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !holds(self) {
             assert!(Instant::now() < deadline, "{what}; seen: {:#?}", self.seen);

@@ -10,7 +10,7 @@ use crate::status::{GaugeProbe, ListenerProbe, ProbeReport, ServiceProbe};
 /// A line a listener, and one for each service that was not asked; `wide` adds the verdict on the whole service.
 pub(crate) fn probes(report: &ProbeReport, wide: bool, style: Style) -> String {
     if report.services.is_empty() && report.gauges.is_empty() {
-        return "nothing is probed: no enabled service has a listener\n".to_owned();
+        return "nothing is probed: no enabled service has a listener or a command for it\n".to_owned();
     }
     let mut headings = vec!["SERVICE", "LISTENER", "ANSWER", "VERDICT", "CERTIFICATE"];
     if wide {

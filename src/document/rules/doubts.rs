@@ -244,8 +244,17 @@ fn service_no_effect(all: &Effective<'_>, found: &mut Findings) {
             add("hold", "hold has no effect on a disabled service", "remove one of the two");
         }
         let has_listener = service.listeners.iter().flatten().any(|listener| listener.enabled.unwrap_or(true));
-        if own.probes.is_some() && !has_listener {
-            add("probes", "probes have no effect without an enabled listener", "add a listener, or remove probes");
+        let probes = own.probes.as_ref();
+        let has_command = probes.is_some_and(|probes| probes.command.is_some());
+        if probes.is_some() && !has_listener && !has_command {
+            add(
+                "probes",
+                "probes have no effect without an enabled listener or a command",
+                "add one, or remove probes",
+            );
+        }
+        if has_command && probes.is_some_and(|probes| probes.enabled == Some(false)) {
+            add("probes.command", "a command has no effect where probes are off", "remove one of the two");
         }
         if own.reload.as_ref().is_some_and(|reload| reload.signal.is_some() && reload.timeout.is_some()) {
             add("reload.timeout", "a signal has no time limit", "remove the timeout");

@@ -216,6 +216,7 @@ fn command_empty(all: &Effective<'_>, found: &mut Findings) {
             ("readiness.command", service.readiness.as_ref().and_then(|readiness| readiness.command.as_ref())),
             ("reload.command", service.reload.as_ref().and_then(|reload| reload.command.as_ref())),
             ("check.command", service.check.as_ref().map(|check| &check.command)),
+            ("probes.command", service.probes.as_ref().and_then(|probes| probes.command.as_ref())),
         ];
         for (field, command) in commands {
             if command.and_then(|words| words.first()).is_some_and(|program| program.is_empty()) {

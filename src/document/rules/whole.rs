@@ -145,8 +145,14 @@ fn durations(all: &Effective<'_>) -> Vec<(String, Interval)> {
         for (index, listener) in service.listeners.iter().flatten().enumerate() {
             add(path(&format!("listeners[{index}].certificateWarning")), listener.certificate_warning);
         }
-        if let Some(ServiceProbes { timeout, warning_threshold, period, enabled: _, failure_threshold: _ }) =
-            &service.probes
+        if let Some(ServiceProbes {
+            timeout,
+            warning_threshold,
+            period,
+            enabled: _,
+            failure_threshold: _,
+            command: _,
+        }) = &service.probes
         {
             add(path("probes.timeout"), *timeout);
             add(path("probes.warningThreshold"), *warning_threshold);

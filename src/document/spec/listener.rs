@@ -36,7 +36,7 @@ pub struct Listener {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathText>,
     /// File of the certificate (PEM) that it must serve, so that a renewed one that nobody loaded is noticed; relative
-    /// ones start at `serverRoot`.
+    /// ones start at `serverRoot`. In `watchFiles` too, its renewal reloads the service, or restarts one that cannot reload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate_file: Option<PathText>,
     /// A certificate with less time left than this is a warning. Default: `336h` (14 days).

@@ -237,6 +237,13 @@ pub struct ServiceProbes {
     /// Time between two rounds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period: Option<Interval>,
+    /// Program and arguments that ask whether it serves, once a round and beside its listeners, as its user and in its
+    /// environment, with `MAINPID`. Exit 0: it serves. Another code: it answers wrongly, and the last line of output says
+    /// how; that is reported and never restarted for. Longer than `timeout`: silence, and the command is killed with all
+    /// that it began. One that cannot be run says nothing of the service. What it prints is shown, so it prints no secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub command: Option<Vec<Argument>>,
 }
 
 /// What a hang leads to.

@@ -87,7 +87,8 @@ fn change(leaf: &str) -> Option<Value> {
         "spec.services[].command"
         | "spec.services[].readiness.command"
         | "spec.services[].reload.command"
-        | "spec.services[].check.command" => json!(["/bin/new"]),
+        | "spec.services[].check.command"
+        | "spec.services[].probes.command" => json!(["/bin/new"]),
         "spec.services[].user" | "spec.services[].userGroup" => json!("mail"),
         "spec.services[].environment[].name" => json!("B"),
         "spec.services[].environment[].value" => json!("c"),

@@ -198,6 +198,26 @@ fn r08_probes_are_what_the_service_says_then_the_document_then_the_profile() {
 }
 
 #[test]
+fn r08_a_probes_command_starts_at_the_server_root_and_is_asked_without_a_listener() {
+    let spec = "profile: Custom\nserverRoot: /srv\nservices:\n\
+        - {name: a, command: [/a], probes: {command: [bin/check, -v]}}\n\
+        - {name: b, command: [/b], probes: {command: [check_b], enabled: false}}\n\
+        - {name: c, command: [/c], listeners: [{port: 1, protocol: Tcp}], probes: {command: [check_c]}}";
+    let wanted = desired(spec);
+    let of = |name: &str| service(&wanted, name);
+    assert_eq!(of("a").launch.probe, ["/srv/bin/check", "-v"]);
+    assert_eq!(of("b").launch.probe, ["check_b"], "a name is looked up in PATH");
+    assert!(of("a").probing.enabled && !of("b").probing.enabled);
+    assert_eq!(of("a").launch.readiness, Readiness::Immediate, "a probe's command says nothing of readiness");
+    let questions: Vec<Option<String>> = (0..3).map(|number| of("c").launch.question(number)).collect();
+    assert_eq!(questions, [Some("Tcp 1".to_owned()), Some("Command check_c".to_owned()), None]);
+    assert_eq!((of("a").launch.questions(), of("c").launch.questions()), (1, 2));
+    assert!(!of("c").probing.ready_answers, "ready says that its listener answers, and nothing of the command");
+    let without = desired(&spec.replace("probes: {command: [check_c]}", "probes: {timeout: 10s}"));
+    assert_eq!(service(&without, "c").launch_print, of("c").launch_print, "a probe's change restarts nothing");
+}
+
+#[test]
 fn r08_a_hang_restarts_the_dispatcher_for_mail_and_reports_ens() {
     let lmtp = "- {name: lmtp, command: [/l], listeners: [{port: 24, protocol: Lmtp}]}";
     let both =

@@ -27,7 +27,7 @@ fn measured(spec: &str) -> House {
 }
 
 #[test]
-fn r08_a_long_queue_is_told_once_everywhere_and_nothing_is_restarted_for_it() {
+fn r08_c15_a_long_queue_is_told_once_everywhere_and_nothing_is_restarted_for_it() {
     let house = measured("queues: [{name: out, kind: Directory, path: '{dir}/queue', maxMessages: 2}]");
     let before = house.status().pid("imap");
     probe_until(&house, |table| table.contains("Within"));
@@ -84,7 +84,7 @@ impl Drop for Mounted {
 }
 
 #[test]
-fn r08_a_disk_that_fills_is_told_and_so_is_its_room() {
+fn r08_c23_a_disk_that_fills_is_told_and_so_is_its_room() {
     let house = measured("disks: [{path: '{dir}/queue', freeWarning: 50%}]");
     let disk = Mounted::at(house.path("queue"));
     probe_until(&house, |table| table.contains("1.0 MiB of 1.0 MiB free"));

@@ -13,6 +13,7 @@ mod failures;
 mod gauges;
 mod logs;
 mod oracle_words;
+mod probe_commands;
 mod probes;
 mod starts;
 mod surroundings;

@@ -214,6 +214,55 @@ fn r08_expired_certificates_of_real_servers_are_reported_and_nothing_is_restarte
     assert_eq!(server.status().pids(), before);
 }
 
+/// Another certificate in the file that Dovecot serves one from, good until this year.
+fn renew(server: &Server, office: &Office, until: i32) {
+    let issued = office.issue("mail.example.test", 2020, until);
+    server.put("m/etc/served.new", &format!("{}{}", issued.key, issued.pem));
+    fs::rename(server.path("m/etc/served.new"), server.path("m/etc/served.pem")).unwrap();
+}
+
+/// Dovecot with a certificate, whose file is watched or not, and the office that signs.
+fn with_certificate(is_watched: bool) -> (Server, Office) {
+    let (mut server, office) = (probed(LONG), Office::open());
+    renew(&server, &office, 2100);
+    let file = server.path("m/etc/served.pem").to_str().unwrap().to_owned();
+    server.edit("etc/dovecot.conf", |text| {
+        text.replace("ssl = no\n", &format!("ssl = yes\nssl_cert = <{file}\nssl_key = <{file}\n"))
+    });
+    let listener = format!("[{{port: {}, protocol: Imap, tls: StartTls, certificateFile: {file}}}]", server.imap);
+    let watched = if is_watched { format!("[{file}]") } else { "[]".to_owned() };
+    server.document.service("dovecot").unwrap().set("watchFiles", watched);
+    declare(&mut server, "dovecot", &listener);
+    let server = server.started();
+    is_found(&server, "dovecot", "Answers");
+    (server, office)
+}
+
+#[test]
+fn r08_c21_a_renewed_certificate_that_a_real_server_has_not_loaded_is_named_and_nothing_more() {
+    let (server, office) = with_certificate(false);
+    let before = server.status().pid("dovecot");
+    renew(&server, &office, 2110);
+    let said = is_found(&server, "dovecot", "BadCertificate");
+    assert!(said.to_string().contains("a renewed one that nobody has loaded"), "{said:#}");
+    assert_eq!((server.times("dovecot Reloaded"), server.times("dovecot Hangs")), (0, 0));
+    assert_eq!(server.status().pid("dovecot"), before);
+    // A person may do what is not declared.
+    assert_eq!(server.run(&["reload", "dovecot"]).code, 0);
+    is_found(&server, "dovecot", "Answers");
+}
+
+#[test]
+fn r08_c21_a_renewed_certificate_whose_file_is_watched_is_loaded_by_the_reload_that_is_declared() {
+    let (server, office) = with_certificate(true);
+    let before = server.status().pid("dovecot");
+    renew(&server, &office, 2110);
+    server.happens("dovecot Reloaded", 1);
+    is_found(&server, "dovecot", "Answers");
+    assert_eq!(server.times("dovecot Reloaded"), 1);
+    assert_eq!(server.status().pid("dovecot"), before, "a reload interrupts nobody");
+}
+
 /// The agent with small disks of their own for the store and for the queue, seen below its root only.
 fn with_small_disks(server: &mut Server) -> [PathBuf; 2] {
     let places = ["m/store", "m/postfix/queue"].map(|folder| server.path(folder));
