@@ -45,9 +45,13 @@ fn judge(read: document::Read, generation: i64) -> Result<Wish, Refused> {
     })
 }
 
-/// Reads a document as an API server gave it, for an agent in a pod.
+/// Reads a document as an API server gave it, for an agent in a pod. Fields that a newer server knows are warnings ([R25]).
 pub(super) fn read_resource(bytes: &[u8], origin: &str, generation: i64) -> Result<Wish, Refused> {
-    let mut wish = judge(document::read(bytes, origin), generation)?;
+    let object = serde_json::from_slice(bytes).map_err(|error| {
+        let words = format!("{origin}: it is no JSON: {error}");
+        Refused { first: words.clone(), all: words }
+    })?;
+    let mut wish = judge(document::read_resource(&object, origin), generation)?;
     if wish.desired.autorestart.on_give_up == OnGiveUp::Failover {
         // The end of the container would kill every service and earn back-off, and another pod takes over by a lease.
         wish.desired.autorestart.on_give_up = OnGiveUp::Stay;
@@ -74,6 +78,17 @@ mod tests {
         assert_eq!(read(text, "a file", 1).unwrap().desired.autorestart.on_give_up, OnGiveUp::Failover);
         let wish = read_resource(text, "a resource", 7).unwrap();
         assert_eq!((wish.desired.autorestart.on_give_up, wish.desired.generation), (OnGiveUp::Stay, 7));
+    }
+
+    #[test]
+    fn r25_an_older_agent_takes_a_document_with_fields_of_a_newer_server_and_says_which() {
+        let text = br#"{"apiVersion": "mailward.dev/v1alpha1", "kind": "MessagingServer", "metadata": {"name": "mail"},
+            "spec": {"profile": "Custom", "mood": "calm", "services": [{"name": "a", "command": ["/bin/a"]}]}}"#;
+        let wish = read_resource(text, "a resource", 7).unwrap();
+        assert!(wish.warnings.iter().any(|warning| warning.contains("mood")), "{:?}", wish.warnings);
+        assert!(read(text, "a file", 1).unwrap_err().first.contains("mood"), "in a file it is a slip of the pen");
+        let half = read_resource(&text[..40], "a resource", 7).unwrap_err();
+        assert!(half.first.starts_with("a resource: it is no JSON"), "{half:?}");
     }
 
     #[test]
