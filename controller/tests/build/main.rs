@@ -4,6 +4,7 @@
 
 mod in_place_or_roll;
 mod objects;
+mod samples;
 
 use kube::core::DynamicObject;
 use mailward_controller::validate::{Environment, Invalid, Validated, validate};

@@ -1,4 +1,4 @@
-//! Every document of the tests gets one verdict, whether `validate` reads it or the API server.
+//! Every document of the tests, and every sample, gets one verdict, whether `validate` reads it or the API server.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -42,11 +42,11 @@ struct Verdict {
 
 async fn verdicts(server: &Server) -> BTreeMap<String, Verdict> {
     let mut verdicts = BTreeMap::new();
-    for kind in ["good", "bad"] {
-        let folder = Path::new(ROOT).join("tests/fixtures/documents").join(kind);
-        for entry in fs::read_dir(folder).expect("the documents are there") {
+    for folder in ["tests/fixtures/documents/good", "tests/fixtures/documents/bad", "manifests/samples"] {
+        for entry in fs::read_dir(Path::new(ROOT).join(folder)).expect("the documents are there") {
             let path = entry.expect("a file").path();
-            if path.extension().is_none_or(|extension| extension != "yaml") {
+            let is_document = path.extension().is_some_and(|extension| extension == "yaml");
+            if !is_document || path.ends_with("kustomization.yaml") {
                 continue;
             }
             let bytes = fs::read(&path).expect("a file");
