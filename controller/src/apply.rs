@@ -83,10 +83,9 @@ impl Known {
         }
     }
 
-    fn forget(&self, live: &DynamicObject) {
-        if let Some(uid) = &live.metadata.uid {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
-        }
+    /// An object is gone, and its uid with it.
+    pub fn forget(&self, uid: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
     }
 }
 
@@ -208,7 +207,6 @@ impl Applier<'_> {
             Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => return Ok(()),
             Err(source) => return Err(Failure::Delete { kind, name: name.to_owned(), source }),
         }
-        self.known.forget(live);
         self.metrics.applied(kind);
         tracing::info!(namespace = about.namespace, server = about.name, ?kind, name, "deleted");
         Ok(())

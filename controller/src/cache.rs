@@ -35,13 +35,19 @@ pub fn api(client: &Client, namespace: Option<&str>, resource: &ApiResource) -> 
 }
 
 impl Cache {
-    /// Begins to watch, in tasks that end with `tasks`. What changes is told to the receiver.
-    pub fn watch(client: &Client, namespace: Option<&str>, tasks: &mut JoinSet<()>) -> (Self, Touched) {
+    /// Begins to watch, in tasks that end with `tasks`. What changes is told to the receiver, the uid of what is gone to
+    /// `gone`.
+    pub fn watch(
+        client: &Client,
+        namespace: Option<&str>,
+        gone: &Arc<dyn Fn(&str) + Send + Sync>,
+        tasks: &mut JoinSet<()>,
+    ) -> (Self, Touched) {
         let (told, touched) = mpsc::unbounded_channel();
         let mut begin = |resource: ApiResource, config, touches: fn(&DynamicObject) -> Option<ObjectRef<_>>| {
             let writer = Writer::new(resource.clone());
             let store = writer.as_reader();
-            let told = told.clone();
+            let (told, gone, held) = (told.clone(), Arc::clone(gone), store.clone());
             let stream = watcher(api(client, namespace, &resource), config)
                 .default_backoff()
                 .modify(|object| object.metadata.managed_fields = None)
@@ -52,6 +58,13 @@ impl Cache {
                 while let Some(event) = stream.next().await {
                     match event {
                         Ok(object) => {
+                            // The store is written first: what is not in it, or is another by that name, was deleted.
+                            let now = held.get(&ObjectRef::from_obj_with(&object, resource.clone()));
+                            if let Some(uid) = object.metadata.uid.as_deref()
+                                && now.is_none_or(|now| now.metadata.uid.as_deref() != Some(uid))
+                            {
+                                gone(uid);
+                            }
                             // Nobody listens any more only when the process ends.
                             if let Some(touched) = touches(&object) {
                                 let _ = told.send(touched);

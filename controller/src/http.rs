@@ -18,6 +18,9 @@ use tokio::task::JoinSet;
 
 use crate::metrics::Metrics;
 
+/// Connections at once; who comes beyond them waits. A probe and a scraper or two is what there is.
+const CONNECTIONS: usize = 64;
+
 /// Whether the API server has answered and this operator leads or stands by.
 pub type Ready = Arc<AtomicBool>;
 
@@ -31,14 +34,19 @@ pub async fn serve(
     let listener = TcpListener::bind(address).await?;
     let bound = listener.local_addr()?;
     tasks.spawn(async move {
+        let mut open = JoinSet::new();
         loop {
+            while open.try_join_next().is_some() {}
+            if open.len() >= CONNECTIONS {
+                let _ = open.join_next().await;
+            }
             let Ok((stream, _)) = listener.accept().await else {
                 // Out of descriptors: those that are open end by themselves.
                 tokio::time::sleep(std::time::Duration::from_millis(100)).await;
                 continue;
             };
             let (ready, metrics) = (Arc::clone(&ready), Arc::clone(&metrics));
-            tokio::spawn(async move {
+            open.spawn(async move {
                 let service = service_fn(|request: Request<Incoming>| {
                     let response = answer(request.uri().path(), ready.load(Ordering::Relaxed), &metrics);
                     async move { Ok::<_, Infallible>(response) }

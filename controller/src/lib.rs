@@ -15,6 +15,7 @@ pub mod ask;
 pub mod build;
 pub mod cache;
 pub mod events;
+pub mod failures;
 pub mod gather;
 pub mod http;
 pub mod kinds;

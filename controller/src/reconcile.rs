@@ -2,8 +2,7 @@
 //!
 //! Effect. [`crate::run`] drives it. A failure concerns its resource alone.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kube::Client;
@@ -16,6 +15,7 @@ use crate::apply::{self, Applier, Known};
 use crate::build::build;
 use crate::cache::Cache;
 use crate::events::{Events, Reason};
+use crate::failures::Failures;
 use crate::gather::gather;
 use crate::metrics::Metrics;
 use crate::pods::Pod;
@@ -35,13 +35,13 @@ pub struct Context {
     /// What the operator was given.
     pub environment: Environment,
     /// What was applied.
-    pub known: Known,
+    pub known: Arc<Known>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What is told.
     pub events: Events,
-    /// How often each resource has failed since it last went well, by uid.
-    pub failures: Mutex<HashMap<String, u32>>,
+    /// What failed since it last went well.
+    pub failures: Arc<Failures>,
 }
 
 /// Which step failed.
@@ -95,7 +95,10 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
             let resources = match applier.apply(&about, &gathered, prepared).await {
                 Ok(resources) => resources,
                 Err(failure) => {
-                    events.tell(&about, Reason::WorkloadBlocked, &failure.to_string()).await;
+                    let words = failure.to_string();
+                    if context.failures.is_news(&about.uid, &words) {
+                        events.tell(&about, Reason::WorkloadBlocked, &words).await;
+                    }
                     return Err(Error::Apply(failure));
                 }
             };
@@ -118,7 +121,7 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
             update.again
         }
     };
-    context.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(&about.uid);
+    context.failures.forget(&about.uid);
     Ok(again.map_or_else(Action::await_change, |seconds| Action::requeue(Duration::from_secs(seconds))))
 }
 
@@ -128,11 +131,7 @@ pub fn after_failure(object: Arc<DynamicObject>, error: &Error, context: Arc<Con
     context.metrics.failed(error.step());
     let metadata = &object.metadata;
     tracing::warn!(namespace = metadata.namespace, server = metadata.name, error = chain(error), "a round failed");
-    let uid = metadata.uid.clone().unwrap_or_default();
-    let mut failures = context.failures.lock().unwrap_or_else(PoisonError::into_inner);
-    let count = failures.entry(uid).or_default();
-    *count = count.saturating_add(1);
-    Action::requeue(wait(*count))
+    Action::requeue(wait(context.failures.count(metadata.uid.as_deref().unwrap_or_default())))
 }
 
 /// 1 s, 2 s, 4 s and so on.

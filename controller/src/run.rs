@@ -3,9 +3,8 @@
 //! Effect. On TERM the rounds under way are completed, then the lease is given back; one that loses the lease ends at once,
 //! so that two never work.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::{StreamExt as _, stream};
@@ -18,6 +17,7 @@ use tokio::task::JoinSet;
 use crate::apply::Known;
 use crate::cache::Cache;
 use crate::events::Events;
+use crate::failures::Failures;
 use crate::http::{Ready, serve};
 use crate::lease::{self, Candidate, Turn};
 use crate::metrics::Metrics;
@@ -59,17 +59,17 @@ pub async fn run(options: Options, client: Client, mut stop: watch::Receiver<boo
 
     let mut candidate =
         options.leader_elect.then(|| Candidate::new(client.clone(), &options.lease_namespace, &identity));
-    if let Some(candidate) = &mut candidate
-        && !wait_for_turn(candidate, &ready, &mut stop).await
-    {
-        return Ok(());
-    }
+    let since = match &mut candidate {
+        Some(candidate) => wait_for_turn(candidate, &ready, &mut stop).await,
+        None => Some(Instant::now()),
+    };
+    let Some(since) = since else { return Ok(()) };
     metrics.leads(true);
     tracing::info!(identity, "this operator leads");
 
     let (end, ended) = watch::channel(false);
     let mut work = tokio::spawn(work(options, client, agent_image, identity, metrics, ready, ended));
-    let outcome = keep_turn(candidate.as_mut(), &mut stop).await;
+    let outcome = keep_turn(candidate.as_mut(), since, &mut stop).await;
     if let Ok(renewed) = &outcome {
         let _ = end.send(true);
         // Completed, but never longer than the lease is ours without being renewed.
@@ -86,28 +86,34 @@ pub async fn run(options: Options, client: Client, mut stop: watch::Receiver<boo
     outcome.map(drop)
 }
 
-/// Whether it came, rather than the end.
-async fn wait_for_turn(candidate: &mut Candidate, ready: &Ready, stop: &mut watch::Receiver<bool>) -> bool {
+/// When it came; none where the end did. Like every renewal it counts from before it was asked for: the lease may have been
+/// written then, however late the answer is.
+async fn wait_for_turn(candidate: &mut Candidate, ready: &Ready, stop: &mut watch::Receiver<bool>) -> Option<Instant> {
     loop {
+        let begun = Instant::now();
         match candidate.step().await {
             Ok(turn) => {
                 ready.store(true, Ordering::Relaxed);
                 if turn == Turn::Ours {
-                    return true;
+                    return Some(begun);
                 }
             }
             Err(error) => tracing::warn!(error = chain(&error), "the lease is not known"),
         }
         tokio::select! {
             () = tokio::time::sleep(lease::PERIOD) => {}
-            _ = stop.wait_for(|stop| *stop) => return false,
+            _ = stop.wait_for(|stop| *stop) => return None,
         }
     }
 }
 
 /// Renews until the end, or until another may begin. Returns when the lease was last renewed.
-async fn keep_turn(candidate: Option<&mut Candidate>, stop: &mut watch::Receiver<bool>) -> Result<Instant, Failure> {
-    let mut renewed = Instant::now();
+async fn keep_turn(
+    candidate: Option<&mut Candidate>,
+    since: Instant,
+    stop: &mut watch::Receiver<bool>,
+) -> Result<Instant, Failure> {
+    let mut renewed = since;
     let Some(candidate) = candidate else {
         let _ = stop.wait_for(|stop| *stop).await;
         return Ok(Instant::now());
@@ -136,16 +142,24 @@ async fn work(
     mut ended: watch::Receiver<bool>,
 ) {
     let mut tasks = JoinSet::new();
-    let (cache, touched) = Cache::watch(&client, options.namespace.as_deref(), &mut tasks);
+    let (known, failures) = (Arc::new(Known::default()), Arc::new(Failures::default()));
+    let gone: Arc<dyn Fn(&str) + Send + Sync> = {
+        let (known, failures) = (Arc::clone(&known), Arc::clone(&failures));
+        Arc::new(move |uid: &str| {
+            known.forget(uid);
+            failures.forget(uid);
+        })
+    };
+    let (cache, touched) = Cache::watch(&client, options.namespace.as_deref(), &gone, &mut tasks);
     let servers = cache.servers.clone();
     let context = Arc::new(Context {
         events: Events::of(client.clone(), &identity),
         client,
         cache,
         environment: Environment { agent_image, standby: false },
-        known: Known::default(),
+        known,
         metrics: Arc::clone(&metrics),
-        failures: Mutex::new(HashMap::new()),
+        failures,
     });
     let counted = servers.clone();
     let queue = stream::unfold(touched, |mut touched| async move {
