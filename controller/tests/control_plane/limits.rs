@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::plane::{Server, crd, object, resources};
+use crate::plane::{Server, object, resources};
+use crate::shared::definition;
 
 /// As many services, dependencies, listeners, tasks and needs as the schema lets in, with everything that a rule is about.
 fn largest() -> Value {
@@ -50,7 +51,7 @@ fn largest() -> Value {
 
 #[tokio::test]
 async fn the_definition_fits_the_server_and_its_largest_document_is_taken() {
-    assert!(crd().len() < 200_000, "{} bytes", crd().len());
+    assert!(definition().len() < 200_000, "{} bytes", definition().len());
     let server = Server::ready().await;
     let path = format!("{}?dryRun=All&fieldValidation=Strict", resources("default"));
     let taken = server.ask("POST", &path, "application/json", largest().to_string().as_bytes()).await;

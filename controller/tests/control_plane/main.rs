@@ -5,4 +5,6 @@
 mod lifetime;
 mod limits;
 mod plane;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod verdicts;

@@ -7,7 +7,8 @@ use std::path::Path;
 use mailward::document::{self, Cel, Severity};
 use serde_json::{Value, json};
 
-use crate::plane::{Answer, ROOT, Server, object, resources};
+use crate::plane::{Answer, Server, object, resources};
+use crate::shared::ROOT;
 
 /// Why a document is refused here and taken there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,4 +6,6 @@
 mod place;
 mod plane;
 mod rounds;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod turns;

@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::plane::{client, definition};
+use crate::plane::client;
+use crate::shared::definition;
 
 /// How long a thing may take that is sure to come.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -45,7 +46,8 @@ impl Place {
         let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
         let parameters = PatchParams::apply("test").force();
         let name = "messagingservers.mailward.dev";
-        definitions.patch(name, &parameters, &Patch::Apply(definition())).await.expect("the definition is taken");
+        let definition: serde_json::Value = serde_saphyr::from_str(&definition()).expect("it is YAML");
+        definitions.patch(name, &parameters, &Patch::Apply(definition)).await.expect("the definition is taken");
         let established = |it: Option<&CustomResourceDefinition>| {
             let conditions = it.and_then(|it| it.status.as_ref()).and_then(|status| status.conditions.as_ref());
             conditions.is_some_and(|all| all.iter().any(|one| one.type_ == "Established" && one.status == "True"))
