@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mailward::desired::Launch;
-use mailward::model::{Exit, Inquiry, InquiryEnd, Name};
+use mailward::model::{Exit, Identity, Inquiry, InquiryEnd, Name};
 
 use crate::stage::{Stage, sh, with_and_without_cgroups};
 
@@ -126,15 +126,21 @@ fn r08_c13_a_probes_command_that_cannot_be_run_says_why_and_nothing_of_the_servi
     });
 }
 
+/// A service whose command runs for ever; the command's pid is in `child`.
+fn hangs(stage: &mut Stage) -> (Launch, Identity) {
+    let environment = vec![("OUT".to_owned(), stage.text("child"))];
+    let launch = Launch { environment, ..asked_by("echo $$ > $OUT; exec sleep 1000") };
+    let identity = stage.start("imap", &launch, 1);
+    begin(stage, &launch, LONG);
+    let path = stage.path("child");
+    stage.until_true("it runs", |_| fs::read_to_string(&path).is_ok_and(|text| text.ends_with('\n')));
+    (launch, identity)
+}
+
 #[test]
 fn r08_never_two_commands_of_one_service_at_once_and_none_outlives_it() {
     with_and_without_cgroups(|stage| {
-        let environment = vec![("OUT".to_owned(), stage.text("child"))];
-        let launch = Launch { environment, ..asked_by("echo $$ > $OUT; exec sleep 1000") };
-        stage.start("imap", &launch, 1);
-        begin(stage, &launch, LONG);
-        let path = stage.path("child");
-        stage.until_true("it runs", |_| fs::read_to_string(&path).is_ok_and(|text| text.ends_with('\n')));
+        let (launch, _) = hangs(stage);
         let second = inquiry(stage, &launch, LONG);
         assert_eq!(second.end, InquiryEnd::CutOff("its last run has not ended yet".into()));
         stage.kill("imap", &launch, 1);
@@ -147,12 +153,7 @@ fn r08_never_two_commands_of_one_service_at_once_and_none_outlives_it() {
 #[test]
 fn r05_what_a_killed_agent_left_of_a_probe_ends_before_the_next_one_begins() {
     let mut stage = Stage::new(true);
-    let environment = vec![("OUT".to_owned(), stage.text("child"))];
-    let hanging = Launch { environment, ..asked_by("echo $$ > $OUT; exec sleep 1000") };
-    let identity = stage.start("imap", &hanging, 1);
-    begin(&mut stage, &hanging, LONG);
-    let path = stage.path("child");
-    stage.until_true("it runs", |_| fs::read_to_string(&path).is_ok_and(|text| text.ends_with('\n')));
+    let (hanging, identity) = hangs(&mut stage);
     stage.new_host(true);
     let recorded =
         mailward::supervise::Recorded { incarnation: mailward::model::Incarnation(1), identity: Some(identity) };
@@ -165,12 +166,7 @@ fn r05_what_a_killed_agent_left_of_a_probe_ends_before_the_next_one_begins() {
 #[test]
 fn r08_an_agent_that_leaves_its_services_leaves_no_command_of_a_probe() {
     with_and_without_cgroups(|stage| {
-        let environment = vec![("OUT".to_owned(), stage.text("child"))];
-        let launch = Launch { environment, ..asked_by("echo $$ > $OUT; exec sleep 1000") };
-        stage.start("imap", &launch, 1);
-        begin(stage, &launch, LONG);
-        let path = stage.path("child");
-        stage.until_true("it runs", |_| fs::read_to_string(&path).is_ok_and(|text| text.ends_with('\n')));
+        hangs(stage);
         stage.host.take().unwrap().leave();
         stage.new_host(true);
         is_gone(stage, "child");
