@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 
 use super::front::Link;
 use super::run::RunError;
+use super::signals::Signals;
 use super::turns::chain;
 use super::wishes::{self, Wish};
 use super::{Request, Settings};
+use crate::control::{Ending, NotEnded};
 use crate::ledger::State;
 use crate::sources::{Candidate, Origin, Resource, file, resource};
 use crate::status::{ApiVitals, Instance, Reported, Status, Vitals, waiting};
+use crate::supervise::Told;
 
 /// How long the API server is waited for while there is a last good document to begin with: a newer one would restart
 /// what that one started.
@@ -52,14 +54,13 @@ pub(super) fn of_file(settings: &Settings, state: &State) -> Result<First, RunEr
 pub(super) struct Ears<'a> {
     pub(super) declared: &'a mut mpsc::Receiver<Candidate>,
     pub(super) asked: &'a mut mpsc::Receiver<Request>,
-    pub(super) terminate: &'a mut Signal,
-    pub(super) interrupt: &'a mut Signal,
+    pub(super) signals: &'a Signals,
 }
 
 /// The resource's document; where it is bad or the API server does not give it, the last good one; with neither it waits,
 /// answers and says so. None when the agent is told to end before.
 pub(super) async fn of_resource(resource: &Resource, link: &Link, state: &State, ears: Ears<'_>) -> Option<First> {
-    let Ears { declared, asked, terminate, interrupt } = ears;
+    let Ears { declared, asked, signals } = ears;
     let mut last = state.last_good().and_then(|bytes| {
         let generation = resource::generation(&bytes)?;
         let wish = wishes::read_resource(&bytes, "the last good document", generation).ok()?;
@@ -80,8 +81,11 @@ pub(super) async fn of_resource(resource: &Resource, link: &Link, state: &State,
                 tracing::warn!("the API server has not answered for {} s: the last good document is in force", FIRST_ANSWER.as_secs());
                 return last;
             }
-            _ = terminate.recv() => return None,
-            _ = interrupt.recv() => return None,
+            // A descriptor that cannot be read would be no way to end it.
+            told = signals.next() => match told {
+                Ok(Told::Reopen) => continue,
+                Ok(Told::End) | Err(_) => return None,
+            },
         };
         let Candidate { bytes, origin } = candidate;
         let Origin::Resource { generation, .. } = origin else { continue };
@@ -129,7 +133,11 @@ impl Waiting<'_> {
                 let status = Status { instances: vec![self.entry()], ..Status::default() };
                 drop(reply.send(Reported::new(&self.resource.name, status)));
             }
-            Request::End { done, .. } => {
+            Request::End { ending: Ending::InPlace, done } => {
+                let words = "nothing is in force yet, so there is nothing to go on with; end this agent instead";
+                drop(done.send(Err(NotEnded::Impossible(words.to_owned()))));
+            }
+            Request::End { ending: Ending::Everything | Ending::AgentAlone, done } => {
                 drop(done.send(Ok(())));
                 return false;
             }

@@ -17,10 +17,12 @@ mod gauges;
 mod handover;
 mod inquiries;
 mod off_loop;
+mod renewal;
 mod rounds;
 mod run;
 mod schedule;
 mod settings;
+mod signals;
 mod turns;
 mod wishes;
 

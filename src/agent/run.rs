@@ -12,7 +12,6 @@ use std::time::Duration;
 use rustix::fs::FlockOperation;
 use tokio::io::unix::AsyncFd;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::Settings;
@@ -27,6 +26,7 @@ use super::inquiries::Inquiries;
 use super::off_loop::OffLoop;
 use super::rounds::Rounds;
 use super::schedule;
+use super::signals::Signals;
 use super::turns::{After, Agent, Batch, Door, now};
 use super::wishes::Wish;
 use crate::clients::Clients;
@@ -41,7 +41,7 @@ use crate::plan::{Event, Seen};
 use crate::report::Handover;
 use crate::report::sd_notify::{self, Notifier};
 use crate::sources::Sources;
-use crate::supervise::{Host, HostConfig, Own, give_back_code};
+use crate::supervise::{Host, HostConfig, Own, Told, give_back_code, succeed};
 
 /// How long the start of the services waits for the first reading of their watched files: a file system that does not
 /// answer must not keep them down.
@@ -131,22 +131,39 @@ fn system(what: &'static str) -> impl Fn(io::Error) -> RunError {
 /// # Errors
 /// It could not begin; once it runs, it ends only when told.
 pub fn run(settings: &Settings) -> Result<(), RunError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system("the runtime"))?;
-    runtime.block_on(supervise(settings))
+    let mut settings = settings.clone();
+    loop {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(system("the runtime"))?;
+        let ended = runtime.block_on(supervise(&settings))?;
+        // What reads from a file system that does not answer is not waited for.
+        runtime.shutdown_background();
+        let Ended::InFavourOf(program) = ended else { return Ok(()) };
+        let error = succeed(&program, &settings.successor);
+        // Nobody else is there to look after the services, so this program takes them back.
+        tracing::error!("this agent goes on: {} cannot be executed: {error}", program.display());
+        settings.hold_all_but = None;
+    }
 }
 
-async fn supervise(settings: &Settings) -> Result<(), RunError> {
+/// How an agent's life ends.
+enum Ended {
+    /// The process may end.
+    Done,
+    /// This program is to go on in this process.
+    InFavourOf(PathBuf),
+}
+
+async fn supervise(settings: &Settings) -> Result<Ended, RunError> {
     make_folder(&settings.runtime_dir)?;
     make_folder(&settings.state_dir)?;
-    let _lock = lock(&settings.runtime_dir)?;
+    let lock = lock(&settings.runtime_dir)?;
     let (events, mut seen) = mpsc::channel(1_024);
     let (candidates, mut declared) = mpsc::channel(16);
     let (requests, mut asked) = mpsc::channel(64);
     let (told, mut found) = mpsc::channel(64);
     let (reports, mut reported) = mpsc::channel(256);
-    let mut terminate = signal(SignalKind::terminate()).map_err(system("SIGTERM"))?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(system("SIGINT"))?;
-    let mut hangup = signal(SignalKind::hangup()).map_err(system("SIGHUP"))?;
+    let signals = Signals::take().map_err(system("a descriptor for signals"))?;
     let mut alarm = Alarm::new().map_err(system("a timer"))?;
     let access = control::Access::new(rustix::process::getuid().as_raw(), false);
     let socket = settings.runtime_dir.join("control.sock");
@@ -162,15 +179,10 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
         None => (first::of_file(settings, &state)?, None),
         Some(resource) => {
             let link = front::open(resource, candidates.clone(), requests.clone()).await?;
-            let ears = Ears {
-                declared: &mut declared,
-                asked: &mut asked,
-                terminate: &mut terminate,
-                interrupt: &mut interrupt,
-            };
+            let ears = Ears { declared: &mut declared, asked: &mut asked, signals: &signals };
             let Some(first) = first::of_resource(resource, &link, &state, ears).await else {
                 let _ = std::fs::remove_file(&socket);
-                return Ok(());
+                return Ok(Ended::Done);
             };
             let looked_at = first.looked_at;
             (first, Some(Front::new(resource.clone(), link, looked_at)))
@@ -203,9 +215,10 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
             Some(request) = asked.recv() => batch.requests.push(request),
             Some(told) = found.recv() => batch.told.push(told),
             Some(report) = reported.recv() => batch.clients.push(report),
-            Some(()) = hangup.recv() => batch.reopen = true,
-            Some(()) = terminate.recv() => batch.end = true,
-            Some(()) = interrupt.recv() => batch.end = true,
+            told = signals.next() => match told.map_err(system("signals"))? {
+                Told::End => batch.end = true,
+                Told::Reopen => batch.reopen = true,
+            },
             // A service that floods its output keeps the host busy without end. Signals, and whoever asks on the
             // control socket, which is served by tasks of this thread, get their turn all the same.
             () = tokio::task::yield_now(), if more => {}
@@ -217,27 +230,29 @@ async fn supervise(settings: &Settings) -> Result<(), RunError> {
         batch.clients.extend(std::iter::from_fn(|| reported.try_recv().ok()));
         batch.requests.extend(std::iter::from_fn(|| asked.try_recv().ok()));
         batch.told.extend(std::iter::from_fn(|| found.try_recv().ok()));
-        match agent.turn(at, std::mem::take(&mut batch), &mut alarm).map_err(system("a timer"))? {
-            After::Wait => {}
-            After::End(done) => {
-                let parted = agent.parts(at);
-                agent.chronicle.ends(at);
-                agent.last_good.settle();
-                agent.schedule.settle();
-                let _ = std::fs::remove_file(&agent.door.socket);
-                agent.clients.set(None);
-                if let Some(done) = done {
-                    let _ = done.send(Ok(()));
-                    agent.host.leave();
-                }
-                // The server ends when nobody takes its requests any more and its last answers are sent; followers leave
-                // with the chronicle.
-                drop(agent.chronicle);
-                drop(asked);
-                let _ = answers.await;
-                return parted.map_or(Ok(()), Err);
-            }
+        let (ended, done) = match agent.turn(at, std::mem::take(&mut batch), &mut alarm).map_err(system("a timer"))? {
+            After::Wait => continue,
+            After::End(done) => (Ended::Done, done),
+            After::Renew(program, done) => (Ended::InFavourOf(program), Some(done)),
+        };
+        let parted = agent.parts(at);
+        agent.chronicle.ends(at);
+        agent.last_good.settle();
+        agent.schedule.settle();
+        let _ = std::fs::remove_file(&agent.door.socket);
+        agent.clients.set(None);
+        if let Some(done) = done {
+            let _ = done.send(Ok(()));
+            agent.host.leave();
         }
+        // The server ends when nobody takes its requests any more and its last answers are sent; followers leave with the
+        // chronicle.
+        drop(agent.chronicle);
+        drop(asked);
+        let _ = answers.await;
+        // A keeper that was just left may not have closed its copy of the descriptor yet, which holds the same lock.
+        let _ = rustix::fs::flock(&lock, FlockOperation::Unlock);
+        return parted.map_or(Ok(ended), Err);
     }
 }
 
@@ -295,7 +310,7 @@ fn begin(
         Epoch::present(settings.resource.as_ref().map(|resource| resource.pod_uid.as_str())),
     );
     let held = state.holds();
-    let mut records: HashMap<Name, Record> = journal.records().clone();
+    let mut records: HashMap<Name, Record> = journal.records();
     for name in &held {
         let record = records.entry(Name::from(name.as_str())).or_default();
         record.marks = Marks { hold: Some(Hold::Held), ..std::mem::take(&mut record.marks) };
@@ -398,7 +413,7 @@ fn lock(folder: &Path) -> Result<File, RunError> {
 }
 
 /// The program that this process runs, by a path that still leads to it, or to its successor, once it was replaced.
-fn own_program() -> Option<PathBuf> {
+pub(super) fn own_program() -> Option<PathBuf> {
     let path = std::env::current_exe().ok()?;
     // The kernel says so of a file that was replaced (proc_pid_exe(5)).
     let text = path.to_string_lossy();

@@ -1,5 +1,6 @@
 //! How an agent is started.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -20,4 +21,6 @@ pub struct Settings {
     pub runtime_dir: PathBuf,
     /// `start-msg NAMES` with no agent running: everything else that does not run is held.
     pub hold_all_but: Option<Vec<String>>,
+    /// The words, the name it is called by among them, with which the agent's process goes on as another program.
+    pub successor: Vec<OsString>,
 }

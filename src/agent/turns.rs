@@ -19,7 +19,7 @@ use super::rounds::Rounds;
 use super::schedule::Reply;
 use crate::clients::{Clients, Report};
 use crate::clock::{self, Alarm};
-use crate::control::{self, NotEnded, Scheduled};
+use crate::control::{self, Ending, NotEnded, Scheduled};
 use crate::desired::Readiness;
 use crate::engine::{Engine, Happened};
 use crate::history::Hold;
@@ -97,6 +97,8 @@ pub(super) enum After {
     Wait,
     /// End: everything has stopped, or the services run on.
     End(Option<oneshot::Sender<Result<(), NotEnded>>>),
+    /// End in favour of this program, in the same process; the services run on.
+    Renew(PathBuf, oneshot::Sender<Result<(), NotEnded>>),
 }
 
 impl Agent {
@@ -143,17 +145,21 @@ impl Agent {
                 Request::Follow(follower) => self.chronicle.follow(follower),
                 Request::Probe(names, reply) => self.want_round(names, reply),
                 Request::Canary(reply) => self.want_canary(reply),
-                Request::End { stop_services: true, done } => {
+                Request::End { ending: Ending::Everything, done } => {
                     self.engine.end(now);
                     self.tell_systemd(&[sd_notify::State::Stopping]);
                     let _ = done.send(Ok(()));
                 }
-                Request::End { stop_services: false, done } if self.pid == 1 => {
+                Request::End { ending: Ending::InPlace, done } => match self.renewal() {
+                    Ok(program) => after = After::Renew(program, done),
+                    Err(words) => drop(done.send(Err(NotEnded::Impossible(words)))),
+                },
+                Request::End { ending: Ending::AgentAlone, done } if self.pid == 1 => {
                     let refusal = "the agent is process 1 here: its services cannot outlive it; stop them all instead";
                     let _ = done.send(Err(NotEnded::Impossible(refusal.to_owned())));
                 }
                 // Its end is what the manager watches for, and its services would run on beside those of another host.
-                Request::End { stop_services: false, done } => match self.manager_says_no() {
+                Request::End { ending: Ending::AgentAlone, done } => match self.manager_says_no() {
                     Some(words) => drop(done.send(Err(NotEnded::ManagerOnly(words)))),
                     None => after = After::End(Some(done)),
                 },

@@ -72,6 +72,11 @@ pub(crate) enum Command {
     Release(Order),
     /// Forgets failures and give-ups: the restart budget is whole again.
     Reset(Order),
+    /// Lets the running agent go on as the program that is installed now.
+    ///
+    /// The agent's process stays the same, and no service is touched: an upgrade in place, of process 1 too. A program
+    /// that cannot be executed changes nothing. Ends with 75 where the successor does not answer in time.
+    Reexec,
     /// Says what was decided about a service, and why.
     Why(Why),
     /// Lists what happened, oldest first.

@@ -18,6 +18,7 @@ mod probes;
 mod questions;
 mod reference;
 mod render;
+mod renewal;
 mod running;
 mod tasks;
 mod terminal;
@@ -100,6 +101,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Hold(said) => wait_for(orders::order(&client()?, Verb::Hold, &said)),
         Command::Release(said) => wait_for(orders::order(&client()?, Verb::Release, &said)),
         Command::Reset(said) => wait_for(orders::order(&client()?, Verb::Reset, &said)),
+        Command::Reexec => wait_for(renewal::reexec(&client()?)),
         Command::Guard(said) => guard::guard(&agent, &said),
         Command::Task(args::Task::Run(said)) => wait_for(tasks::run(&client()?, &said)),
         Command::Sched => wait_for(tasks::sched(client()?)),

@@ -1,5 +1,6 @@
 //! `run`: the agent in the foreground.
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
@@ -37,7 +38,8 @@ pub(crate) fn run(said: &Run) -> Result<u8, Failure> {
         From::Kubernetes => Some(resource()?),
     };
     let health = said.health.as_ref().map(|health| health.0.clone()).unwrap_or_default();
-    match agent::run(&Settings { config, resource, health, state_dir, runtime_dir, hold_all_but }) {
+    let successor = again(std::env::args_os());
+    match agent::run(&Settings { config, resource, health, state_dir, runtime_dir, hold_all_but, successor }) {
         Ok(()) => Ok(OK),
         Err(error) => Err(Failure::new(error.exit_code(), chain(&error))),
     }
@@ -64,6 +66,20 @@ fn end_with(parent: i32) -> Result<(), Failure> {
         Some(pid) if pid == parent => Ok(()),
         Some(_) | None => Err(Failure::new(SYSTEM, format!("process {parent} is not the parent of this one"))),
     }
+}
+
+/// The words without those that were for the first start alone.
+fn again(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut left = Vec::new();
+    let mut words = words;
+    while let Some(word) = words.next() {
+        if word == "--hold-all-but" {
+            words.next();
+        } else if !word.as_encoded_bytes().starts_with(b"--hold-all-but=") {
+            left.push(word);
+        }
+    }
+    left
 }
 
 fn named<'a>(words: impl Iterator<Item = &'a str>) -> Vec<String> {
@@ -107,6 +123,14 @@ mod tests {
         let names = left_for_us(folder.path()).expect("it is there");
         assert_eq!(names, ["imap", "dispatcher", "job_controller"]);
         assert_eq!(left_for_us(folder.path()), None);
+    }
+
+    #[test]
+    fn a_successor_holds_nothing_for_the_words_of_the_first_start() {
+        let words = |words: &str| again(words.split(' ').map(OsString::from));
+        assert_eq!(words("mailward run --hold-all-but imap,pop --config x"), ["mailward", "run", "--config", "x"]);
+        assert_eq!(words("mailward run --hold-all-but=imap --new-session"), ["mailward", "run", "--new-session"]);
+        assert_eq!(words("mailward run"), ["mailward", "run"]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::Problem;
-use super::request::{Forecast, Told};
+use super::request::{Ending, Forecast, Told};
 use super::routes::{Encoded, METHODS, Route};
 use super::schedule::{RunTask, Scheduled, TaskAnswered, TaskMissed};
 use super::wire::{Answered, End, OrderRequest, ProbeRequest, Why};
@@ -203,8 +203,8 @@ impl Client {
     }
 
     /// The agent ends; with its services if so wished, which may take as long as they take to stop.
-    pub async fn end(&self, stop_services: bool) -> Result<(), ClientError> {
-        let body = json(&End { stop_services })?;
+    pub async fn end(&self, ending: Ending) -> Result<(), ClientError> {
+        let body = json(&End::from(ending))?;
         let response = self.open(Method::POST, &path(Route::End), body).await?;
         accepted(response).await.map(|_| ())
     }

@@ -27,7 +27,7 @@ pub use client::{Client, ClientError, Events};
 pub use health::{health_address, serve_health};
 pub use openapi::openapi;
 pub use problem::Problem;
-pub use request::{Forecast, Left, NotEnded, PlannedStep, Request, Told};
+pub use request::{Ending, Forecast, Left, NotEnded, PlannedStep, Request, Told};
 pub use routes::{METHODS, Route};
 pub use schedule::{RunTask, Scheduled, TaskAnswered, TaskMissed};
 pub use server::serve;

@@ -57,13 +57,24 @@ pub enum Request {
     Refresh,
     /// The agent ends.
     End {
-        /// Whether the services are stopped in order first; otherwise they run on and the next agent adopts them.
-        stop_services: bool,
+        /// What becomes of it and of the services.
+        ending: Ending,
         /// Told once the agent is about to end, or why it does not.
         done: oneshot::Sender<Result<(), NotEnded>>,
     },
     /// The next happenings as they come, for progress while a person waits.
     Follow(tokio::sync::mpsc::UnboundedSender<Told>),
+}
+
+/// How the agent ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The services are stopped in order first.
+    Everything,
+    /// The services run on, and the next agent adopts them.
+    AgentAlone,
+    /// The process goes on as the program that is installed now, under the same pid, and adopts the services.
+    InPlace,
 }
 
 /// Why the agent does not end.

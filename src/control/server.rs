@@ -266,9 +266,13 @@ impl Peer {
     }
 
     async fn end(&self, end: End) -> Result<Response<Reply>, Refused> {
-        tracing::info!(uid = self.uid, stop_services = end.stop_services, "asked over the control socket to end");
+        tracing::info!(uid = self.uid, ?end, "asked over the control socket to end");
+        let Some(ending) = end.ending() else {
+            let words = "`stopServices` and `renew` contradict each other; say one of them";
+            return Err(Problem::new(StatusCode::BAD_REQUEST, words).into());
+        };
         let (done, answer) = oneshot::channel();
-        self.send(Request::End { stop_services: end.stop_services, done }).await?;
+        self.send(Request::End { ending, done }).await?;
         // Stops in order may take minutes; whoever asked may leave earlier.
         match answer.await {
             Ok(Ok(())) => Ok(json(StatusCode::OK, &end)),

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::server::{BODY, CONNECTIONS, Peer, attend};
 use super::*;
-use crate::control::{Forecast, PlannedStep, Request, Told};
+use crate::control::{Ending, Forecast, PlannedStep, Request, Told};
 use crate::engine::{Accepted, Answer, Happened, Order, Refusal, Taken, TaskRefusal, Verb, Whom};
 use crate::model::Name;
 use crate::status::{CanaryRun, ProbeReport, Reported, ServiceProbe, Status, Vitals};
@@ -95,10 +95,10 @@ async fn by_rote(mut requests: mpsc::Receiver<Request>) -> Vec<Order> {
                 let _ = back.send(if known { Ok(Taken::Begins) } else { Err(TaskRefusal::unknown(&name)) });
             }
             Request::Refresh => {}
-            Request::End { stop_services: true, done } => {
+            Request::End { ending: Ending::Everything, done } => {
                 drop(done.send(Err(NotEnded::Impossible("not while it is tested".to_owned()))));
             }
-            Request::End { stop_services: false, done } => {
+            Request::End { ending: Ending::AgentAlone | Ending::InPlace, done } => {
                 let _ = done.send(Ok(()));
                 break;
             }
@@ -184,7 +184,7 @@ async fn r04_an_order_is_answered_for_each_service_with_its_exit_code() {
     );
     assert_eq!(answers[2].message, "cert is disabled; enable it in the document first");
     fake.client().order(&order(Verb::Stop, &[])).await.expect("answers");
-    fake.client().end(false).await.expect("it ends");
+    fake.client().end(Ending::AgentAlone).await.expect("it ends");
     let orders = timeout(GENEROUS, fake.loop_task).await.expect("it ends").expect("no panic");
     assert_eq!(orders[1], Order { verb: Verb::Stop, whom: Whom::All, force: false });
 }
@@ -205,7 +205,7 @@ async fn a_refusal_of_the_agent_reaches_the_client_with_its_words() {
     assert_eq!((error.exit_code(), error.to_string().as_str()), (65, "1:1: error: not good"));
     let error = client.why("imap/../x y").await.expect_err("nobody knows it");
     assert_eq!((error.exit_code(), error.to_string().as_str()), (64, "there is no service named imap/../x y"));
-    let error = client.end(true).await.expect_err("it is refused");
+    let error = client.end(Ending::Everything).await.expect_err("it is refused");
     assert_eq!((error.exit_code(), error.to_string().as_str()), (69, "not while it is tested"));
 }
 
@@ -216,7 +216,7 @@ async fn who_follows_before_ordering_misses_nothing() {
     fake.client().order(&order(Verb::Restart, &["imap"])).await.expect("answers");
     let first = timeout(GENEROUS, events.next()).await.expect("it comes").expect("it is read").expect("there is one");
     assert_eq!(first, told(Happened::Ordered { verb: Verb::Restart }));
-    fake.client().end(false).await.expect("it ends");
+    fake.client().end(Ending::AgentAlone).await.expect("it ends");
     let last = timeout(GENEROUS, events.next()).await.expect("it ends").expect("it ends well");
     assert_eq!(last, None);
     timeout(GENEROUS, fake.server).await.expect("the server ends with the agent").expect("no panic");
@@ -243,7 +243,7 @@ async fn a_follower_that_does_not_read_is_let_go_and_costs_no_memory() {
 #[tokio::test]
 async fn an_end_that_was_accepted_is_answered_before_the_server_ends() {
     let fake = Fake::start().await;
-    fake.client().end(false).await.expect("the answer arrives although the agent ends");
+    fake.client().end(Ending::AgentAlone).await.expect("the answer arrives although the agent ends");
     let client = fake.client();
     timeout(GENEROUS, fake.server).await.expect("it ends").expect("no panic");
     let error = client.status().await.expect_err("nobody answers");

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::request::Ending;
 use crate::engine::{Accepted, Answer, Order, Verb, Whom};
 use crate::model::Name;
 
@@ -76,6 +77,28 @@ pub struct End {
     /// Whether the services are stopped in order first; otherwise they run on and the next agent adopts them.
     #[serde(default)]
     pub stop_services: bool,
+    /// Whether the agent's process goes on, as the program that is installed now, and adopts the services. Not together
+    /// with `stopServices`.
+    #[serde(default)]
+    pub renew: bool,
+}
+
+impl End {
+    /// What is meant; nothing where the two contradict each other.
+    pub(super) fn ending(self) -> Option<Ending> {
+        match (self.stop_services, self.renew) {
+            (true, false) => Some(Ending::Everything),
+            (false, false) => Some(Ending::AgentAlone),
+            (false, true) => Some(Ending::InPlace),
+            (true, true) => None,
+        }
+    }
+}
+
+impl From<Ending> for End {
+    fn from(ending: Ending) -> Self {
+        Self { stop_services: ending == Ending::Everything, renew: ending == Ending::InPlace }
+    }
 }
 
 impl From<OrderRequest> for Order {

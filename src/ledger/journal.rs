@@ -83,8 +83,8 @@ struct Head {
 /// What is kept: of services and of tasks, each by its name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Kept {
-    /// Of services.
-    pub services: HashMap<Name, Record>,
+    /// Of services. Boxed: a map has up to twice as many places as entries, and a record is large.
+    pub services: HashMap<Name, Box<Record>>,
     /// Of tasks.
     pub tasks: HashMap<Name, TaskRecord>,
 }
@@ -116,15 +116,15 @@ impl From<Vec<(Name, Record)>> for Changed {
 
 impl Kept {
     fn take(&mut self, changed: Changed) {
-        self.services.extend(changed.services);
+        self.services.extend(changed.services.into_iter().map(|(name, record)| (name, Box::new(record))));
         self.tasks.extend(changed.tasks);
     }
 
     fn without_processes(self) -> Self {
-        let of_service = |record: Record| Record {
-            marks: record.marks.without_process(),
-            clients: record.clients.map(ClientMarks::without_process),
-            ..record
+        let of_service = |record: Box<Record>| {
+            let Record { marks, launch, stop_timeout_ms, clients } = *record;
+            let clients = clients.map(ClientMarks::without_process);
+            Box::new(Record { marks: marks.without_process(), launch, stop_timeout_ms, clients })
         };
         let of_task = |record: TaskRecord| TaskRecord { marks: record.marks.without_process(), ..record };
         Self {
@@ -164,8 +164,8 @@ impl Journal {
     }
 
     /// What was kept of services.
-    pub fn records(&self) -> &HashMap<Name, Record> {
-        &self.kept.services
+    pub fn records(&self) -> HashMap<Name, Record> {
+        self.kept.services.iter().map(|(name, record)| (name.clone(), Record::clone(record))).collect()
     }
 
     /// What was kept of tasks.
@@ -200,7 +200,7 @@ impl Journal {
         let new = self.path.with_extension("new");
         let head = Head { version: VERSION, epoch: self.epoch.clone(), life: self.head_life };
         let mut bytes = sealed(&serde_json::to_vec(&head)?);
-        let services = self.kept.services.iter().map(|(name, record)| (name.clone(), record.clone()));
+        let services = self.kept.services.iter().map(|(name, record)| (name.clone(), Record::clone(record)));
         let tasks = self.kept.tasks.iter().map(|(name, record)| (name.clone(), record.clone()));
         bytes.extend(line(&Changed { services: services.collect(), tasks: tasks.collect() }));
         let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new)?;

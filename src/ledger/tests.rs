@@ -161,7 +161,8 @@ fn r06_a_container_restart_keeps_what_was_decided_and_forgets_every_process() {
     let same = Journal::open(folder.path(), in_pod("a", "boot", "pid:[1]@1"));
     assert_eq!(same.records()["imap"].marks, marks, "the same container");
     let next = Journal::open(folder.path(), in_pod("a", "boot", "pid:[1]@2"));
-    let kept = &next.records()["imap"].marks;
+    let records = next.records();
+    let kept = &records["imap"].marks;
     assert_eq!((kept.hold, &kept.charges, kept.used), (Some(Hold::Stopped), &vec![Boot(5)], Incarnation(4)));
     assert!(!kept.thought_alive() && kept.proven.is_none(), "{kept:?}");
     let clients = next.records()["watcher"].clients.clone().unwrap();

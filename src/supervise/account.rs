@@ -4,8 +4,12 @@
 //! server knows is therefore not found; a numeric id always is.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use super::birth::Ids;
+
+const PASSWD: &str = "/etc/passwd";
+const GROUP: &str = "/etc/group";
 
 /// A user as a service runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,12 +29,56 @@ impl Account {
     pub(super) fn find(user: Option<&str>, group: Option<&str>) -> Result<Self, String> {
         let read = |path: &str| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         // A container without these files still has numeric ids.
-        let passwd = read("/etc/passwd").unwrap_or_default();
-        let groups = read("/etc/group").unwrap_or_default();
+        let passwd = read(PASSWD).unwrap_or_default();
+        let groups = read(GROUP).unwrap_or_default();
         let own = rustix::process::geteuid().as_raw();
         let own_group = rustix::process::getegid().as_raw();
         resolve(&passwd, &groups, user, group, (own, own_group))
     }
+}
+
+/// Accounts that were looked up, good for as long as the two files are the same: a restart then reads neither.
+#[derive(Debug, Default)]
+pub(super) struct Accounts {
+    of: [Stamp; 2],
+    known: Vec<(Option<String>, Option<String>, Account)>,
+}
+
+/// What changes with a file: device, inode, size, and when it was changed last (seconds and nanoseconds); none where it
+/// cannot be seen.
+type Stamp = Option<(u64, u64, u64, i64, i64)>;
+
+/// More than a mail server has users; a document that declares more pays with reading.
+const KNOWN: usize = 32;
+
+impl Accounts {
+    /// As [`Account::find`].
+    pub(super) fn find(&mut self, user: Option<&str>, group: Option<&str>) -> Result<Account, String> {
+        // Before the reading: what changes meanwhile is seen the next time.
+        self.look([stamp(PASSWD), stamp(GROUP)]);
+        let is_it =
+            |(u, g, _): &&(Option<String>, Option<String>, Account)| u.as_deref() == user && g.as_deref() == group;
+        if let Some((.., account)) = self.known.iter().find(is_it) {
+            return Ok(account.clone());
+        }
+        let account = Account::find(user, group)?;
+        if self.known.len() < KNOWN {
+            self.known.push((user.map(str::to_owned), group.map(str::to_owned), account.clone()));
+        }
+        Ok(account)
+    }
+
+    fn look(&mut self, now: [Stamp; 2]) {
+        if self.of != now {
+            self.of = now;
+            self.known.clear();
+        }
+    }
+}
+
+fn stamp(path: &str) -> Stamp {
+    let seen = fs::metadata(path).ok()?;
+    Some((seen.dev(), seen.ino(), seen.size(), seen.ctime(), seen.ctime_nsec()))
 }
 
 fn resolve(
@@ -90,20 +138,20 @@ fn resolve(
 mod tests {
     use super::*;
 
-    const PASSWD: &str = "root:x:0:0:root:/root:/bin/bash\nmail:x:8:8:mail:/var/mail:\nbroken\n";
-    const GROUP: &str = "root:x:0:\nmail:x:8:\nssl:x:110:postgres,mail\nadm:x:4:mail\n";
+    const USERS: &str = "root:x:0:0:root:/root:/bin/bash\nmail:x:8:8:mail:/var/mail:\nbroken\n";
+    const GROUPS: &str = "root:x:0:\nmail:x:8:\nssl:x:110:postgres,mail\nadm:x:4:mail\n";
 
     #[test]
     fn a_user_brings_its_primary_and_its_other_groups() {
-        let account = resolve(PASSWD, GROUP, Some("mail"), None, (0, 0)).unwrap();
+        let account = resolve(USERS, GROUPS, Some("mail"), None, (0, 0)).unwrap();
         assert_eq!(account.ids, Ids { uid: 8, gid: 8, groups: vec![8, 110, 4] });
         assert_eq!((account.home.as_str(), account.shell.as_str()), ("/var/mail", "/bin/sh"));
     }
 
     #[test]
     fn a_declared_group_is_the_primary_one() {
-        assert_eq!(resolve(PASSWD, GROUP, Some("mail"), Some("adm"), (0, 0)).unwrap().ids.gid, 4);
-        assert_eq!(resolve(PASSWD, GROUP, Some("mail"), Some("77"), (0, 0)).unwrap().ids.gid, 77);
+        assert_eq!(resolve(USERS, GROUPS, Some("mail"), Some("adm"), (0, 0)).unwrap().ids.gid, 4);
+        assert_eq!(resolve(USERS, GROUPS, Some("mail"), Some("77"), (0, 0)).unwrap().ids.gid, 77);
     }
 
     #[test]
@@ -112,8 +160,29 @@ mod tests {
             resolve("", "", Some("1234"), None, (0, 5)).unwrap().ids,
             Ids { uid: 1234, gid: 5, groups: vec![5] }
         );
-        let error = resolve(PASSWD, GROUP, Some("cyrus"), None, (0, 0)).unwrap_err();
+        let error = resolve(USERS, GROUPS, Some("cyrus"), None, (0, 0)).unwrap_err();
         assert_eq!(error, "user `cyrus` is not in /etc/passwd; create it, or correct `user`");
-        assert!(resolve(PASSWD, GROUP, None, Some("nope"), (0, 0)).is_err());
+        assert!(resolve(USERS, GROUPS, None, Some("nope"), (0, 0)).is_err());
+    }
+
+    #[test]
+    fn an_account_is_kept_until_one_of_the_files_changes() {
+        let mut accounts = Accounts::default();
+        let root = accounts.find(Some("0"), None).unwrap();
+        assert_eq!((root.ids.uid, accounts.known.len()), (0, 1));
+        assert_eq!(accounts.find(Some("0"), None).unwrap(), root);
+        assert_eq!(accounts.find(Some("0"), Some("0")).unwrap().ids.gid, 0);
+        assert_eq!(accounts.known.len(), 2, "a group makes another account");
+        accounts.look([None, stamp(GROUP)]);
+        assert_eq!(accounts.known.len(), 0);
+    }
+
+    #[test]
+    fn more_users_than_are_kept_are_found_all_the_same() {
+        let mut accounts = Accounts::default();
+        for uid in 0..40 {
+            assert_eq!(accounts.find(Some(&format!("{}", 70_000 + uid)), None).unwrap().ids.uid, 70_000 + uid);
+        }
+        assert_eq!(accounts.known.len(), KNOWN);
     }
 }

@@ -6,6 +6,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::fs::{CWD, FileType, Mode, OFlags};
@@ -186,6 +187,8 @@ impl Host {
         limit: Duration,
         number: u64,
     ) -> Result<(Errand, Order), String> {
+        let launch = Arc::clone(&self.service(slot).launch);
+        let account = self.accounts.find(launch.user.as_deref(), launch.user_group.as_deref())?;
         let cgroup = if kind == Kind::Probe { self.entrance_of_probe(slot) } else { None };
         let service = self.service(slot);
         // A service's name has no dot.
@@ -207,8 +210,8 @@ impl Host {
             forgive_oom: self.forgive_oom,
             agent: &self.config.own,
         };
-        let order = match Order::new(&service.launch, purpose) {
-            Ok((order, _)) => order,
+        let order = match Order::new(&launch, &account, purpose) {
+            Ok(order) => order,
             Err(why) => {
                 let _ = std::fs::remove_file(&path);
                 return Err(why);

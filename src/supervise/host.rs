@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::event::{EventfdFlags, epoll};
 use rustix::fs::inotify;
 
+use super::account::Accounts;
 use super::cgroup::Domain;
 use super::complaints::Complaints;
 use super::config::{Drained, HostConfig, HostError, Recorded};
@@ -108,6 +109,7 @@ pub struct Host {
     pub(super) logs: Logs,
     pub(super) complaints: Complaints,
     pub(super) forgive_oom: bool,
+    pub(super) accounts: Accounts,
     /// Some child has ended and was not accounted for yet.
     pub(super) zombies: bool,
     /// Answers of the spawner so far, and how many there were when it last seemed stuck.
@@ -166,6 +168,7 @@ impl Host {
             errand_number: 0,
             inquiries: Vec::new(),
             forgive_oom: protected(),
+            accounts: Accounts::default(),
             zombies: config.orphans,
             answers: 0,
             stalled_at: None,

@@ -102,6 +102,7 @@ impl Host {
             self.open_mailbox(slot)?;
         }
         place::clear_pid_file(&launch);
+        let account = self.accounts.find(launch.user.as_deref(), launch.user_group.as_deref())?;
         let cgroup = self.entrance(slot);
         let name = self.service(slot).name.clone();
         let marker = format!("{}/{name}/{}", self.config.instance, incarnation.0);
@@ -118,7 +119,7 @@ impl Host {
             forgive_oom: self.forgive_oom,
             agent: &self.config.own,
         };
-        let (order, account) = Order::new(&launch, purpose)?;
+        let order = Order::new(&launch, &account, purpose)?;
         if let Some(ids) = &order.birth.ids {
             service.capture.iter_mut().for_each(|c| c.give_to(ids.uid));
         }
@@ -281,6 +282,8 @@ impl Host {
             }
         };
         let starter = main.starter;
+        // It may start again in this very turn.
+        self.spawner.rouse();
         // Before its status is read: until then nobody else can have its pid, so its session is proof.
         let left = self.survivors(slot);
         if let (true, Some(main)) = (child, self.service(slot).main()) {

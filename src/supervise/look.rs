@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::account::Account;
 use super::config::Recorded;
 use super::host::Host;
 use super::left::Census;
@@ -145,7 +144,8 @@ impl Host {
         if let Err(why) = opened {
             self.complaints.say(format!("{name} was adopted, but {why}"));
         }
-        let account = Account::find(self.service(slot).launch.user.as_deref(), None);
+        let launch = Arc::clone(&self.service(slot).launch);
+        let account = self.accounts.find(launch.user.as_deref(), None);
         if let (Ok(account), Some(mailbox)) = (account, &mut self.service_mut(slot).mailbox) {
             mailbox.give_to(account.ids.uid);
         }

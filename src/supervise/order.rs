@@ -71,10 +71,9 @@ const MAILWARD: &str = "mailward";
 
 impl Order {
     /// Prepares a command of a service; the words say what is wrong with the declaration.
-    pub(super) fn new(launch: &Launch, purpose: Purpose<'_>) -> Result<(Self, Account), String> {
-        let account = Account::find(launch.user.as_deref(), launch.user_group.as_deref())?;
+    pub(super) fn new(launch: &Launch, account: &Account, purpose: Purpose<'_>) -> Result<Self, String> {
         let program = purpose.command.first().ok_or("no command is declared; write `command`")?;
-        let mut environment = Environment::base(&account);
+        let mut environment = Environment::base(account);
         if let Some(socket) = &purpose.agent.socket {
             environment.set("MAILWARD_SOCKET", &socket.to_string_lossy());
         }
@@ -121,7 +120,7 @@ impl Order {
             forgive_oom: purpose.forgive_oom,
         };
         let about = About { program: program.clone(), user: account.name.clone(), path, limits: names };
-        Ok((Self { birth, about }, account))
+        Ok(Self { birth, about })
     }
 }
 

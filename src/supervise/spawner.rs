@@ -6,8 +6,9 @@
 
 use std::collections::VecDeque;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags};
 
@@ -18,6 +19,8 @@ use crate::model::Identity;
 
 /// Threads at most; each costs a few pages.
 const MOST: usize = 8;
+/// How long a thread that was roused stays awake for a job: longer than a turn of the agent takes.
+const LINGER: Duration = Duration::from_micros(300);
 
 /// A child to be made; the ticket comes back with the answer.
 pub(super) struct Job {
@@ -53,12 +56,16 @@ struct Queue {
     done: Vec<Done>,
     lanes: Vec<Arc<AtomicI32>>,
     idle: usize,
+    /// Somebody is to wake up, although there is no job yet.
+    roused: bool,
     closed: bool,
 }
 
 struct Shared {
     queue: Mutex<Queue>,
     work: Condvar,
+    /// Jobs that nobody has taken yet; changed under the lock, read without it.
+    waiting: AtomicUsize,
     bell: OwnedFd,
 }
 
@@ -67,18 +74,30 @@ impl Shared {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Stays awake until there is a job, or for a moment; whoever else wants this processor has it meanwhile.
+    fn linger(&self) {
+        let since = Instant::now();
+        while self.waiting.load(Ordering::Acquire) == 0 && since.elapsed() < LINGER {
+            std::thread::yield_now();
+        }
+    }
 }
 
 /// The owner of the threads.
 pub(super) struct Spawner {
     shared: Arc<Shared>,
+    /// Whether a thread can wake up beside the agent's loop.
+    beside: bool,
 }
 
 impl Spawner {
     /// Starts the first thread; `bell` is an eventfd that is written whenever an answer waits.
     pub(super) fn new(bell: BorrowedFd<'_>) -> std::io::Result<Self> {
-        let shared = Shared { queue: Mutex::default(), work: Condvar::new(), bell: bell.try_clone_to_owned()? };
-        let spawner = Self { shared: Arc::new(shared) };
+        let (queue, work, waiting) = (Mutex::default(), Condvar::new(), AtomicUsize::new(0));
+        let shared = Shared { queue, work, waiting, bell: bell.try_clone_to_owned()? };
+        let beside = std::thread::available_parallelism().is_ok_and(|processors| processors.get() > 1);
+        let spawner = Self { shared: Arc::new(shared), beside };
         spawner.add_lane()?;
         Ok(spawner)
     }
@@ -96,8 +115,20 @@ impl Spawner {
 
     /// Hands a job over and returns at once.
     pub(super) fn submit(&self, job: Job) {
-        self.shared.queue().jobs.push_back(job);
+        let mut queue = self.shared.queue();
+        queue.jobs.push_back(job);
+        self.shared.waiting.store(queue.jobs.len(), Ordering::Release);
+        drop(queue);
         self.shared.work.notify_one();
+    }
+
+    /// A job may come within this turn: a thread wakes up meanwhile, which on an idle processor takes as long as the
+    /// decision does.
+    pub(super) fn rouse(&self) {
+        if self.beside {
+            self.shared.queue().roused = true;
+            self.shared.work.notify_one();
+        }
     }
 
     /// Every answer there is.
@@ -137,13 +168,20 @@ fn work(shared: &Shared, announced: &AtomicI32) {
         let mut queue = shared.queue();
         let job = loop {
             if let Some(job) = queue.jobs.pop_front() {
+                shared.waiting.store(queue.jobs.len(), Ordering::Release);
                 break job;
             }
             if queue.closed {
                 return;
             }
             queue.idle += 1;
-            queue = shared.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            if std::mem::take(&mut queue.roused) {
+                drop(queue);
+                shared.linger();
+                queue = shared.queue();
+            } else {
+                queue = shared.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            }
             queue.idle -= 1;
         };
         drop(queue);

@@ -12,7 +12,7 @@ use crate::cli::args::{Agent, Place};
 use crate::cli::failure::{CANNOT_CREATE, Failure, SYSTEM, UNAVAILABLE};
 use crate::cli::oracle::{self, StartMsg, StopMsg};
 use crate::cli::terminal::{print, say};
-use crate::control::Client;
+use crate::control::{Client, Ending};
 use crate::demo::debian::{Missing, missing, oracle_of_debian_parts};
 use crate::demo::{DocumentText, OraclePorts, ServiceText, oracle_document, prepare};
 
@@ -205,7 +205,7 @@ impl Stage {
                 say(&format!("mailward: {}", failure.words));
             }
             // Nobody answers where it has ended already.
-            let _ = self.client.end(true).await;
+            let _ = self.client.end(Ending::Everything).await;
         }
     }
 }

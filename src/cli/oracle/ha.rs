@@ -16,7 +16,7 @@ use crate::cli::folders::Folders;
 use crate::cli::render::Stopping;
 use crate::cli::terminal::print;
 use crate::cli::waiting::Audience as _;
-use crate::control::Client;
+use crate::control::{Client, Ending};
 use crate::observe::surroundings::surroundings;
 use crate::policy::cluster::detect;
 
@@ -63,7 +63,7 @@ pub(super) async fn stop(client: &Client, said: &StopMsg) -> Result<u8, Failure>
         };
         client.order(&force).await?;
     }
-    client.end(true).await?;
+    client.end(Ending::Everything).await?;
     let mut show = Show { lines: Stopping::new(order, Vec::new()), killed: Vec::new() };
     let mut ticked = Instant::now();
     loop {

@@ -16,7 +16,7 @@ use crate::cli::render::Stopping;
 use crate::cli::terminal::{print, say};
 use crate::cli::waiting::{Audience, Goal, find, wait};
 use crate::cli::{folders, names};
-use crate::control::{Client, OrderRequest, Outcome};
+use crate::control::{Client, Ending, OrderRequest, Outcome};
 use crate::engine::{Happened, Verb};
 use crate::status::Reported;
 
@@ -85,7 +85,7 @@ async fn end(client: &Client, before: &Reported) -> Result<(), Failure> {
     // would be refused.
     let process = client.agent_pid().await?.and_then(Pid::from_raw);
     let process = process.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
-    let ended = client.end(false).await;
+    let ended = client.end(Ending::AgentAlone).await;
     let begun = Instant::now();
     let mut dotted = begun;
     while ended.is_ok() && !is_gone(client, process.as_ref()).await {

@@ -3,7 +3,7 @@
 //! Everything between clone and exec is here: raw system calls on memory that the suspended parent keeps alive.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_long, c_void};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::atomic::AtomicI32;
 
 use crate::supervise::birth::{Birth, Born, Entrance, Limit, Stage, Stillborn};
@@ -350,4 +350,31 @@ pub(in crate::supervise) fn block_signals() {
         libc::sigfillset(&raw mut all);
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, std::ptr::null_mut());
     }
+}
+
+/// Blocks these signals in the calling thread and gives a descriptor to read them from (signalfd(2)).
+pub(in crate::supervise) fn take_signals(signals: &[c_int]) -> std::io::Result<OwnedFd> {
+    // SAFETY: the set is a local that sigemptyset initialises; a descriptor that is not negative is new and ours alone.
+    unsafe {
+        let mut set = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigemptyset(&raw mut set);
+        for signal in signals {
+            libc::sigaddset(&raw mut set, *signal);
+        }
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
+        match libc::signalfd(-1, &raw const set, libc::SFD_NONBLOCK | libc::SFD_CLOEXEC) {
+            descriptor if descriptor >= 0 => Ok(OwnedFd::from_raw_fd(descriptor)),
+            _ => Err(std::io::Error::last_os_error()),
+        }
+    }
+}
+
+/// Replaces the program of this process; its environment stays. Returns only what went wrong.
+///
+/// Not by the standard library: that empties the signal mask first, and a signal that waits would end the successor.
+pub(in crate::supervise) fn execute(program: &CStr, argv: &[CString]) -> std::io::Error {
+    let argv = pointers(argv);
+    // SAFETY: the path and the words are terminated strings that outlive the call, and the array ends with a null.
+    unsafe { libc::execv(program.as_ptr(), argv.as_ptr()) };
+    std::io::Error::last_os_error()
 }

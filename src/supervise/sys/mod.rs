@@ -2,14 +2,14 @@
 //!
 //! A child that shares the agent's memory until it executes a program, the handler that turns `SIGCHLD` into a readable
 //! descriptor, the exit status of a process that is not our child, signals
-//! with who sent them, datagrams with their sender, and the keeper that
+//! with who sent them, datagrams with their sender, signals by a descriptor, another program for this process, and the keeper that
 //! outlives the agent. Called by this room alone.
 #![allow(unsafe_code)]
 
 mod child;
 mod relay;
 
-pub(super) use child::{Stack, block_signals, spawn};
+pub(super) use child::{Stack, block_signals, execute, spawn, take_signals};
 pub(super) use relay::relay_signals;
 
 use std::ffi::{c_int, c_long};
@@ -189,6 +189,10 @@ pub(super) fn leave_keeper(
                 }
                 libc::syscall(libc::SYS_close_range, c_long::from(from), c_long::from(u32::MAX), 0 as c_long);
                 libc::prctl(libc::PR_SET_NAME, c"mailward-keep".as_ptr());
+                // The agent takes them from a descriptor; the keeper just ends.
+                let mut none = std::mem::zeroed::<libc::sigset_t>();
+                libc::sigemptyset(&raw mut none);
+                libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
                 keep(&mut poll, &logs, &mut buffer)
             }
             _ => Ok(()),

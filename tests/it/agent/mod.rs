@@ -15,6 +15,7 @@ mod logs;
 mod oracle_words;
 mod probe_commands;
 mod probes;
+mod renewal;
 mod starts;
 mod surroundings;
 mod survival;

@@ -94,7 +94,7 @@ fn a_watchdog_is_fed_by_the_loop_itself_and_so_not_while_that_hangs() {
 }
 
 /// The agent as process 1 of a namespace of its own; what is its pid here.
-fn as_process_one(house: &mut House) -> i32 {
+pub(super) fn as_process_one(house: &mut House) -> i32 {
     let mut command = Command::new("/usr/bin/unshare");
     command.args(["--pid", "--fork", "--mount-proc", "--kill-child=KILL"]).arg(program());
     house.fill_agent(&mut command);
