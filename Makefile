@@ -36,7 +36,7 @@ test: ## every test, with real Dovecot, Postfix and nginx
 test-kubernetes: ## agent, resource definition and operator against a real control plane (Go; no root)
 	.ci/cluster build
 	$(CARGO) test -p mailward --features kubernetes --test kubernetes --locked
-	$(CARGO) test -p mailward-controller --features cluster --test control_plane --test operator --locked
+	$(CARGO) test -p mailward-controller --features cluster --test charts --test control_plane --test operator --locked
 
 test-cluster: ## the proofs on a real, whole Kubernetes that it brings up and ends (root)
 	.ci/test-cluster

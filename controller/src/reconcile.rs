@@ -96,7 +96,9 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
                 Ok(resources) => resources,
                 Err(failure) => {
                     let words = failure.to_string();
-                    if context.failures.is_news(&about.uid, &words) {
+                    // What will go by itself blocks nobody.
+                    let passes = matches!(failure, apply::Failure::OfPredecessor { .. });
+                    if !passes && context.failures.is_news(&about.uid, &words) {
                         events.tell(&about, Reason::WorkloadBlocked, &words).await;
                     }
                     return Err(Error::Apply(failure));

@@ -5,6 +5,8 @@
 mod lifetime;
 mod limits;
 mod plane;
+#[path = "../shared/reach.rs"]
+mod reach;
 #[path = "../shared/mod.rs"]
 mod shared;
 mod verdicts;

@@ -3,9 +3,16 @@
 
 #![allow(missing_docs, reason = "nobody links against a test")]
 
+mod access;
+mod gone;
 mod place;
 mod plane;
+mod policy;
+#[path = "../shared/reach.rs"]
+mod reach;
 mod rounds;
 #[path = "../shared/mod.rs"]
 mod shared;
+#[path = "../shared/tools.rs"]
+mod tools;
 mod turns;

@@ -7,7 +7,6 @@ use mailward_controller::kinds::Kind;
 use serde_json::json;
 
 use crate::place::{Place, conditions};
-use crate::plane::writes;
 
 /// How long nothing may be written.
 const IDLE: Duration = Duration::from_secs(30);
@@ -35,10 +34,7 @@ async fn r26_a_resource_gets_its_objects_and_they_go_with_it() {
 
     place.servers().delete("mail", &kube::api::DeleteParams::background()).await.expect("it can be deleted");
     for (kind, name) in names {
-        let object = place.objects(kind);
-        let seen =
-            kube::runtime::wait::await_condition(object, name, |it: Option<&kube::core::DynamicObject>| it.is_none());
-        tokio::time::timeout(Duration::from_secs(90), seen).await.expect("it goes").expect("a watch");
+        place.until_gone(place.objects(kind), name).await;
     }
     operator.ends().await;
 }
@@ -157,10 +153,11 @@ async fn r27_nothing_is_written_while_nothing_happens() {
     for name in &names {
         place.says(name, "Ready", "True", "AllReady").await;
     }
-    let before = writes(&place.operator_user());
+    let before = place.plane.writes(&place.operator_user());
     assert!(before.len() >= 20 * 7, "the log has what the operator wrote: {}", before.len());
     tokio::time::sleep(IDLE).await;
-    let after = writes(&place.operator_user());
+    let after = place.plane.writes(&place.operator_user());
     assert_eq!(after[before.len()..], [] as [String; 0], "while nothing happened");
+    assert_eq!(place.plane.forbidden(&place.operator_user()), [] as [String; 0]);
     operator.ends().await;
 }
