@@ -4,6 +4,7 @@
 #![allow(missing_docs, reason = "nobody links against a test")]
 
 mod access;
+mod collected;
 mod gone;
 mod place;
 mod plane;
