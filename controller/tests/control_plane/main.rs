@@ -2,6 +2,8 @@
 
 #![allow(missing_docs, reason = "nobody links against a test")]
 
+#[path = "../shared/kstatus.rs"]
+mod kstatus;
 mod lifetime;
 mod limits;
 mod plane;

@@ -6,6 +6,8 @@
 mod access;
 mod collected;
 mod gone;
+#[path = "../shared/kstatus.rs"]
+mod kstatus;
 mod place;
 mod plane;
 mod policy;

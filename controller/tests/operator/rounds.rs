@@ -6,10 +6,16 @@ use kube::api::{Patch, PatchParams};
 use mailward_controller::kinds::Kind;
 use serde_json::json;
 
+use crate::kstatus::kstatus;
 use crate::place::{Place, conditions};
 
 /// How long nothing may be written.
 const IDLE: Duration = Duration::from_secs(30);
+
+/// What Flux makes of it.
+fn flux(object: &kube::core::DynamicObject) -> String {
+    kstatus(&serde_json::to_value(object).expect("it is JSON"))
+}
 
 #[tokio::test]
 async fn r26_a_resource_gets_its_objects_and_they_go_with_it() {
@@ -47,10 +53,12 @@ async fn r26_conditions_follow_what_the_agent_of_the_living_pod_says() {
     let pod = place.until(place.objects(Kind::Pod), "mail-0", |_| true).await;
     let pending = place.says("mail", "Ready", "False", "Pending").await;
     assert_eq!(conditions(&pending).len(), 7, "every condition is said");
+    assert_eq!(flux(&pending), "InProgress");
 
     place.agent_says("mail", &pod, 1, "True").await;
     let ready = place.says("mail", "Ready", "True", "AllReady").await;
     assert_eq!(ready.data["status"]["servicesReady"], "1/1");
+    assert_eq!(flux(&ready), "Current");
     place.agent_says("mail", &pod, 1, "False").await;
     place.says("mail", "Ready", "False", "ServicesNotReady").await;
 
@@ -100,6 +108,7 @@ async fn r27_a_broken_resource_stops_no_other_and_keeps_what_it_had() {
     place.until(place.objects(Kind::StatefulSet), "good", |_| true).await;
     let bad = place.says("bad", "ConfigValid", "False", "Cycle").await;
     assert_eq!(conditions(&bad)["Stalled"], ("True".to_owned(), "ConfigRejected".to_owned()));
+    assert_eq!(flux(&bad), "Failed");
     assert!(place.objects(Kind::StatefulSet).get_opt("bad").await.expect("an answer").is_none());
     operator.ends().await;
 }
