@@ -6,7 +6,7 @@ CLUSTER ?= /tmp/mailward-cluster
 FMT := $(CARGO) fmt --all -- --config-path .ci/rustfmt.toml
 export PATH := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mailward/tools/bin:$(PATH)
 
-.PHONY: help setup fmt lint test test-pure test-kubernetes test-cluster cluster-up cluster-down image deny generate check-generated bench mutants fuzz transcripts advisories ci
+.PHONY: help setup fmt lint test test-pure test-kubernetes test-cluster cluster-up cluster-down image deny generate check-generated bench bench-operator mutants fuzz transcripts advisories ci
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ check-generated: ## fails when a generated file is not what the source says
 
 bench: ## crash to restart, start of 1,000, idle cost, memory: beside a bare C loop and six peers
 	.ci/bench
+
+bench-operator: ## the operator with 1 to 5,000 resources on a real API server (Go; most of an hour, with ten idle minutes a number)
+	.ci/bench-operator
 
 mutants: ## changes planner and policy in every way cargo-mutants knows; each survivor needs a reason
 	.ci/mutants

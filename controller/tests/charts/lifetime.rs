@@ -4,6 +4,7 @@ use crate::shared::Plane;
 use crate::{WITH, both_pods, refuses_more};
 
 const SAMPLE: &str = "manifests/samples/dovecot-postfix.yaml";
+/// What `helm package` made of each version of the charts; the next version adds its own, and is upgraded from.
 const RELEASED: &str = "controller/tests/charts/released";
 const NAMESPACE: [&str; 2] = ["-n", "mail-operator"];
 
