@@ -14,7 +14,7 @@ use tracing::{Instrument as _, field, trace_span};
 
 use crate::apply::{self, Applier, Known};
 use crate::build::build;
-use crate::cache::Cache;
+use crate::cache::{Cache, unfolded};
 use crate::events::{Events, Reason};
 use crate::failures::Failures;
 use crate::gather::gather;
@@ -80,7 +80,7 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
         k8s.namespace.name = about.namespace, mailward.server.name = about.name, mailward.server.generation = about.generation,
         otel.status_code = field::Empty, otel.status_description = field::Empty,
     );
-    let outcome = round(object, context, about).instrument(span.clone()).await;
+    let outcome = round(unfolded(&object), context, about).instrument(span.clone()).await;
     if let Err(error) = &outcome {
         span.record("otel.status_code", "ERROR").record("otel.status_description", chain(error));
     }
@@ -94,7 +94,7 @@ macro_rules! step {
     };
 }
 
-async fn round(object: Arc<DynamicObject>, context: Arc<Context>, about: Identity) -> Result<Action, Error> {
+async fn round(object: DynamicObject, context: Arc<Context>, about: Identity) -> Result<Action, Error> {
     // Its objects go with it, each in its own time.
     if object.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
