@@ -6,7 +6,7 @@ CLUSTER ?= /tmp/mailward-cluster
 FMT := $(CARGO) fmt --all -- --config-path .ci/rustfmt.toml
 export PATH := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mailward/tools/bin:$(PATH)
 
-.PHONY: help setup fmt lint test test-pure test-kubernetes test-cluster cluster-up cluster-down image deny generate check-generated bench mutants fuzz transcripts advisories ci
+.PHONY: help setup fmt lint test test-pure test-kubernetes test-cluster cluster-up cluster-down image deny generate check-generated bench bench-operator mutants fuzz transcripts advisories ci
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,7 +36,7 @@ test: ## every test, with real Dovecot, Postfix and nginx
 test-kubernetes: ## agent, resource definition and operator against a real control plane (Go; no root)
 	.ci/cluster build
 	$(CARGO) test -p mailward --features kubernetes --test kubernetes --locked
-	$(CARGO) test -p mailward-controller --features cluster --test control_plane --test operator --locked
+	$(CARGO) test -p mailward-controller --features cluster --test charts --test control_plane --test operator --locked
 
 test-cluster: ## the proofs on a real, whole Kubernetes that it brings up and ends (root)
 	.ci/test-cluster
@@ -62,6 +62,9 @@ check-generated: ## fails when a generated file is not what the source says
 
 bench: ## crash to restart, start of 1,000, idle cost, memory: beside a bare C loop and six peers
 	.ci/bench
+
+bench-operator: ## the operator with 1 to 5,000 resources on a real API server (Go; most of an hour, with ten idle minutes a number)
+	.ci/bench-operator
 
 mutants: ## changes planner and policy in every way cargo-mutants knows; each survivor needs a reason
 	.ci/mutants

@@ -21,7 +21,7 @@ build() {
     exec 7>"$cache/cluster.lock" # two builds at once would do the work twice
     flock 7
     if [[ ! -x $kube ]]; then
-        type -P go >/dev/null || fail "go is missing: install Go 1.24 or newer, https://go.dev/dl"
+        type -P go >/dev/null || fail "go is missing: install Go 1.25 or newer, https://go.dev/dl"
         echo "cluster: builds Kubernetes $version, once (some 7 minutes)" >&2
         mkdir -p "$(dirname "$kube")"
         temporary=$(dirname "$kube")/new

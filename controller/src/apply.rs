@@ -18,7 +18,7 @@ use crate::build::{Applied, Maybe, Prepared, Rendered, Resources};
 use crate::cache::api;
 use crate::events::{Events, Reason};
 use crate::gather::Gathered;
-use crate::kinds::{APPLIED, Kind, MANAGER, owner_of};
+use crate::kinds::{APPLIED, KIND, Kind, MANAGER, owner_of};
 use crate::metrics::Metrics;
 use crate::pods::Pod;
 use crate::validate::Identity;
@@ -45,6 +45,14 @@ pub enum Failure {
         name: String,
         /// What it said.
         source: kube::Error,
+    },
+    /// The object of a resource that had the same name and is gone has not gone yet; the watch tells when it has.
+    #[error("{kind:?} {name} is still that of the resource that had this name before")]
+    OfPredecessor {
+        /// Its kind.
+        kind: Kind,
+        /// Its name.
+        name: String,
     },
     /// Somebody else's object has its name.
     #[error("{kind:?} {name} is there already and belongs to somebody else; delete or rename it")]
@@ -175,6 +183,9 @@ impl Applier<'_> {
         };
         if let Some(live) = live {
             if !is_ours(live, about, *kind) {
+                if is_of_predecessor(live, about) {
+                    return Err(Failure::OfPredecessor { kind: *kind, name: name.clone() });
+                }
                 return Err(Failure::Foreign { kind: *kind, name: name.clone() });
             }
             if is_current(live, rendered) || self.known.is(live, hash) {
@@ -241,6 +252,12 @@ impl Applier<'_> {
 fn is_ours(live: &DynamicObject, about: &Identity, kind: Kind) -> bool {
     let owned = live.metadata.owner_references.iter().flatten().any(|owner| owner.uid == about.uid);
     owned || (kind == Kind::Claim && owner_of(live).is_some_and(|owner| owner.name == about.name))
+}
+
+/// Whether it is owned by another resource of the same name: that one is gone, and the garbage collector comes.
+fn is_of_predecessor(live: &DynamicObject, about: &Identity) -> bool {
+    let mut owners = live.metadata.owner_references.iter().flatten();
+    owners.any(|owner| owner.kind == KIND && owner.name == about.name && owner.uid != about.uid)
 }
 
 /// Whether an object says what was rendered, and nothing that was rendered has been changed in it since.

@@ -13,6 +13,8 @@ use mailward::document::{GROUP, PLURAL, VERSION};
 
 /// Field manager of every apply of the operator, and the value of the label [`MANAGED_BY`].
 pub const MANAGER: &str = "mailward-controller";
+/// The kind of the resource.
+pub const KIND: &str = "MessagingServer";
 /// Label of whatever the operator makes.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Label with the name of the resource that an object belongs to.
@@ -77,7 +79,7 @@ impl Kind {
 
 /// How the API server knows the resource itself.
 pub fn server_resource() -> ApiResource {
-    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(GROUP, VERSION, "MessagingServer"), PLURAL)
+    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(GROUP, VERSION, KIND), PLURAL)
 }
 
 /// The resource that an object says it belongs to, by its labels; none where it does not.

@@ -26,5 +26,6 @@ pub mod pods;
 pub mod reconcile;
 pub mod roll;
 pub mod run;
+pub mod telemetry;
 pub mod update_status;
 pub mod validate;

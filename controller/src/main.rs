@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use kube::Client;
 use mailward_controller::ask::ask;
-use mailward_controller::options::{LogFormat, Options, Order};
+use mailward_controller::options::{Options, Order};
 use mailward_controller::reconcile::chain;
 use mailward_controller::run::{Failure, run};
+use mailward_controller::telemetry;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -23,17 +23,29 @@ fn main() -> ExitCode {
             }
         };
     }
-    log(options.log_format);
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(until_told(options)),
         Err(error) => {
-            tracing::error!(%error, "no event loop");
+            eprintln!("no event loop: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
 async fn until_told(options: Options) -> ExitCode {
+    let telemetry = match telemetry::begin(options.log_format) {
+        Ok(telemetry) => telemetry,
+        Err(no) => {
+            eprintln!("{}", chain(&no));
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = work(options).await;
+    telemetry.end().await;
+    code
+}
+
+async fn work(options: Options) -> ExitCode {
     let (told, stop) = watch::channel(false);
     let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
         tracing::error!("signals cannot be heard");
@@ -58,14 +70,5 @@ async fn until_told(options: Options) -> ExitCode {
             tracing::error!(error = chain(&failure), "the operator ends");
             ExitCode::FAILURE
         }
-    }
-}
-
-fn log(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => lines.init(),
-        LogFormat::Json => lines.json().init(),
     }
 }

@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use opentelemetry::metrics::Meter;
 
 use crate::kinds::Kind;
 
@@ -55,6 +57,35 @@ impl Metrics {
     /// How many resources there are.
     pub fn resources(&self, number: usize) {
         self.resources.store(u64::try_from(number).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Shows the same to a collector, where there is one: asked for when it is sent, from memory.
+    pub fn observed_by(self: &Arc<Self>, meter: &Meter) {
+        let counter = |name: &'static str, help: &'static str, count: fn(&Self) -> u64| {
+            let own = Arc::clone(self);
+            let tell = move |observer: &dyn opentelemetry::metrics::AsyncInstrument<u64>| {
+                observer.observe(count(&own), &[]);
+            };
+            let _ = meter.u64_observable_counter(name).with_description(help).with_callback(tell).build();
+        };
+        counter("mailward.controller.reconciles", "Rounds that were begun.", |of| of.rounds.load(Ordering::Relaxed));
+        counter("mailward.controller.status_writes", "Writes of a status.", |of| {
+            of.status_writes.load(Ordering::Relaxed)
+        });
+        counter("mailward.controller.pods_replaced", "Pods deleted to be replaced.", |of| {
+            of.rolled.load(Ordering::Relaxed)
+        });
+        counter("mailward.controller.writes", "Objects written or deleted.", |of| {
+            of.writes.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+        });
+        counter("mailward.controller.failures", "Rounds that failed.", |of| {
+            of.failures.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+        });
+        let own = Arc::clone(self);
+        let gauge =
+            meter.u64_observable_gauge("mailward.controller.resources").with_description("Resources that are watched.");
+        let _ =
+            gauge.with_callback(move |observer| observer.observe(own.resources.load(Ordering::Relaxed), &[])).build();
     }
 
     /// The exposition format of Prometheus, version 0.0.4.

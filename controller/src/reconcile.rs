@@ -10,18 +10,20 @@ use kube::core::DynamicObject;
 use kube::runtime::controller::Action;
 use mailward::model::Wall;
 use thiserror::Error;
+use tracing::{Instrument as _, field, trace_span};
 
 use crate::apply::{self, Applier, Known};
 use crate::build::build;
-use crate::cache::Cache;
+use crate::cache::{Cache, unfolded};
 use crate::events::{Events, Reason};
 use crate::failures::Failures;
 use crate::gather::gather;
 use crate::metrics::Metrics;
 use crate::pods::Pod;
 use crate::roll::{Template, roll};
+use crate::telemetry::STEPS;
 use crate::update_status::{self, Outcome, update, update_status};
-use crate::validate::{Environment, Invalid, identity, validate};
+use crate::validate::{Environment, Identity, Invalid, identity, validate};
 
 /// The longest time between two tries.
 const LONGEST_WAIT: Duration = Duration::from_mins(5);
@@ -69,34 +71,57 @@ impl Error {
     }
 }
 
-/// One round.
+/// One round; where somebody collects traces it is one, with a span a step.
 pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Result<Action, Error> {
     context.metrics.reconciled();
     let about = identity(&object).map_err(Error::Validate)?;
+    let span = trace_span!(
+        target: STEPS, "reconcile",
+        k8s.namespace.name = about.namespace, mailward.server.name = about.name, mailward.server.generation = about.generation,
+        otel.status_code = field::Empty, otel.status_description = field::Empty,
+    );
+    let outcome = round(unfolded(&object), context, about).instrument(span.clone()).await;
+    if let Err(error) = &outcome {
+        span.record("otel.status_code", "ERROR").record("otel.status_description", chain(error));
+    }
+    outcome
+}
+
+/// A span of one step.
+macro_rules! step {
+    ($name:literal) => {
+        trace_span!(target: STEPS, $name)
+    };
+}
+
+async fn round(object: DynamicObject, context: Arc<Context>, about: Identity) -> Result<Action, Error> {
     // Its objects go with it, each in its own time.
     if object.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
     context.cache.ready().await;
-    let gathered = gather(&context.cache, &about.namespace, &about.name);
+    let gathered = step!("gather").in_scope(|| gather(&context.cache, &about.namespace, &about.name));
     let pods: Vec<Pod> = gathered.pods.iter().map(|pod| Pod::of(pod)).filter(|pod| !pod.ended).collect();
     let Context { client, metrics, events, known, .. } = context.as_ref();
     let applier = Applier { client, known, metrics, events };
 
-    let validated = validate(&object, &context.environment);
+    let validated = step!("validate").in_scope(|| validate(&object, &context.environment));
     let again = match &validated {
         Err(invalid) => {
             let update = update(&object, &about, &pods, &Outcome::Refused(invalid), now());
-            update_status(client, metrics, &about, &update).await.map_err(Error::UpdateStatus)?;
+            let written = update_status(client, metrics, &about, &update).instrument(step!("update_status"));
+            written.await.map_err(Error::UpdateStatus)?;
             update.again
         }
         Ok(server) => {
-            let prepared = build(server);
-            let resources = match applier.apply(&about, &gathered, prepared).await {
+            let prepared = step!("build").in_scope(|| build(server));
+            let resources = match applier.apply(&about, &gathered, prepared).instrument(step!("apply")).await {
                 Ok(resources) => resources,
                 Err(failure) => {
                     let words = failure.to_string();
-                    if context.failures.is_news(&about.uid, &words) {
+                    // What will go by itself blocks nobody.
+                    let passes = matches!(failure, apply::Failure::OfPredecessor { .. });
+                    if !passes && context.failures.is_news(&about.uid, &words) {
                         events.tell(&about, Reason::WorkloadBlocked, &words).await;
                     }
                     return Err(Error::Apply(failure));
@@ -114,9 +139,11 @@ pub async fn reconcile(object: Arc<DynamicObject>, context: Arc<Context>) -> Res
             // Before the pod is deleted: whoever waits must not see an old Ready meanwhile.
             let outcome = Outcome::Applied { server, resources: &resources, rollout };
             let update = update(&object, &about, &pods, &outcome, now());
-            update_status(client, metrics, &about, &update).await.map_err(Error::UpdateStatus)?;
+            let written = update_status(client, metrics, &about, &update).instrument(step!("update_status"));
+            written.await.map_err(Error::UpdateStatus)?;
             if let Some(pod) = next {
-                applier.replace(&about, pod, server.grace).await.map_err(Error::Apply)?;
+                let replaced = applier.replace(&about, pod, server.grace).instrument(step!("roll"));
+                replaced.await.map_err(Error::Apply)?;
             }
             update.again
         }

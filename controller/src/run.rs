@@ -50,6 +50,7 @@ pub async fn run(options: Options, client: Client, mut stop: watch::Receiver<boo
     let agent_image = options.agent_image.clone().ok_or(Failure::NoAgentImage)?;
     let identity = identity();
     let metrics = Arc::new(Metrics::default());
+    metrics.observed_by(&opentelemetry::global::meter("mailward-controller"));
     let ready: Ready = Arc::new(AtomicBool::new(false));
     // Everything in it ends when this function does.
     let mut tasks = JoinSet::new();

@@ -2,10 +2,12 @@
 //!
 //! Pure. An object that cannot be read is an error of its own and concerns no other.
 
+use std::sync::LazyLock;
+
 use kube::core::DynamicObject;
 use mailward::desired::{Protocol, Wanted};
 use mailward::document::spec::{AccessMode, HighAvailabilityMode, Mount, Resources, RetainPolicy};
-use mailward::document::{Document, Severity, read_resource, resolve, settings};
+use mailward::document::{Document, ResourceReader, Severity, resolve, settings};
 use mailward::policy::grace::grace_period;
 use mailward::status::ConditionReason;
 use serde_json::{Value, json};
@@ -185,6 +187,7 @@ pub fn validate(object: &DynamicObject, environment: &Environment) -> Result<Val
 }
 
 fn document(object: &DynamicObject, identity: &Identity) -> Result<Document, Invalid> {
+    static READER: LazyLock<ResourceReader> = LazyLock::new(ResourceReader::default);
     let types = object.types.as_ref();
     let mut whole = json!({
         "apiVersion": types.map_or("mailward.dev/v1alpha1", |types| types.api_version.as_str()),
@@ -192,7 +195,7 @@ fn document(object: &DynamicObject, identity: &Identity) -> Result<Document, Inv
         "metadata": {"name": identity.name, "namespace": identity.namespace},
     });
     whole["spec"] = object.data.get("spec").cloned().unwrap_or(Value::Null);
-    let read = read_resource(&whole, &identity.name);
+    let read = READER.read(&whole, &identity.name);
     let error = read.diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Error);
     read.document.ok_or_else(|| {
         let (path, message, rule) = error.map_or_else(

@@ -18,7 +18,7 @@ impl Agent {
         let bytes = match (bytes, &origin) {
             (Ok(bytes), _) => bytes,
             (Err(error), Origin::File(_)) => {
-                return self.refuse(now, format!("{origin}: {}", chain(&error)), "");
+                return self.refuse(now, wishes::Refused::unread(format!("{origin}: {}", chain(&error))));
             }
             // No document was refused; and a pod is told to stop by TERM, never by a resource that is gone.
             (Err(error), Origin::Resource { .. }) => {
@@ -51,15 +51,14 @@ impl Agent {
                 self.keep_last_good(now, bytes);
                 self.tell_systemd(&[sd_notify::State::Ready]);
             }
-            Err(refused) => self.refuse(now, refused.first, &refused.all),
+            Err(refused) => self.refuse(now, refused),
         }
     }
 
-    fn refuse(&mut self, now: Now, first: String, all: &str) {
-        let words = if all.is_empty() { &first } else { all };
-        self.chronicle.message(now, Level::Warning, &format!("the last good document stays in force: {words}"));
+    fn refuse(&mut self, now: Now, wishes::Refused { first, all }: wishes::Refused) {
+        self.chronicle.message(now, Level::Warning, &format!("the last good document stays in force: {all}"));
         if let Some(front) = &self.front {
-            front.link.refused(&first);
+            front.link.refused(&first.words);
         }
         self.refused = Some(first);
     }

@@ -13,7 +13,7 @@ use super::{Request, Settings};
 use crate::control::{Ending, NotEnded};
 use crate::ledger::State;
 use crate::sources::{Candidate, Origin, Resource, file, resource};
-use crate::status::{ApiVitals, Instance, Reported, Status, Vitals, waiting};
+use crate::status::{ApiVitals, Instance, Refusal, Reported, Status, Vitals, waiting};
 use crate::supervise::Told;
 
 /// How long the API server is waited for while there is a last good document to begin with: a newer one would restart
@@ -25,7 +25,7 @@ pub(super) struct First {
     pub(super) wish: Wish,
     pub(super) bytes: Vec<u8>,
     /// Why the newest one is not it, if it is not.
-    pub(super) refused: Option<String>,
+    pub(super) refused: Option<Refusal>,
     /// The newest generation of the resource that was looked at.
     pub(super) looked_at: i64,
 }
@@ -38,10 +38,7 @@ pub(super) fn of_file(settings: &Settings, state: &State) -> Result<First, RunEr
             Ok(wish) => return Ok(First { wish, bytes, refused: None, looked_at: 0 }),
             Err(refused) => refused,
         },
-        Err(error) => {
-            let words = format!("{origin}: {}", chain(&error));
-            wishes::Refused { first: words.clone(), all: words }
-        }
+        Err(error) => wishes::Refused::unread(format!("{origin}: {}", chain(&error))),
     };
     let last = state.last_good().and_then(|bytes| {
         let wish = wishes::read(&bytes, "the last good document", 1).ok()?;
@@ -103,7 +100,7 @@ pub(super) async fn of_resource(resource: &Resource, link: &Link, state: &State,
                 continue;
             }
         };
-        link.refused(&refused.first);
+        link.refused(&refused.first.words);
         if let Some(last) = last.take() {
             tracing::warn!("the last good document is in force: {}", refused.all);
             return Some(First { refused: Some(refused.first), looked_at: generation, ..last });
@@ -119,7 +116,7 @@ pub(super) async fn of_resource(resource: &Resource, link: &Link, state: &State,
 struct Waiting<'a> {
     resource: &'a Resource,
     link: &'a Link,
-    refused: Option<String>,
+    refused: Option<Refusal>,
     looked_at: i64,
 }
 
@@ -168,7 +165,7 @@ impl Waiting<'_> {
             agent_pid: rustix::process::getpid().as_raw_nonzero().get(),
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             observed_generation: self.looked_at,
-            conditions: waiting(self.refused.as_deref()),
+            conditions: waiting(self.refused.as_ref()),
             ..Instance::default()
         }
     }

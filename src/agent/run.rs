@@ -302,7 +302,7 @@ fn begin(
         chronicle.message(at, crate::report::default_log::Level::Warning, &warning);
     }
     if let Some(refused) = &refused {
-        let words = format!("the last good document is in force: {refused}");
+        let words = format!("the last good document is in force: {}", refused.words);
         chronicle.message(at, crate::report::default_log::Level::Warning, &words);
     }
     let journal = Journal::open(

@@ -40,8 +40,8 @@ pub(super) struct Agent {
     pub(super) chronicle: Chronicle,
     pub(super) name: String,
     pub(super) pid: i32,
-    /// The words of the newest document, where it was refused.
-    pub(super) refused: Option<String>,
+    /// Why the newest document is not in force, where it was refused.
+    pub(super) refused: Option<crate::status::Refusal>,
     pub(super) conditions: Vec<Condition>,
     pub(super) journal: Journal,
     pub(super) state: State,

@@ -27,7 +27,7 @@ pub use crd::{GROUP, PLURAL, VERSION, crd};
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use profile::{Catalogue, profile_table, task_table};
 pub use resolve::{Settings, WatcherPlace, resolve, settings};
-pub use resource::read_resource;
+pub use resource::{ResourceReader, read_resource};
 pub use rules::{Cel, Rule, rules};
 pub use schema::schema;
 pub use spec::MessagingServer;
@@ -81,7 +81,7 @@ pub fn read(bytes: &[u8], origin: &str) -> Read {
         }
     };
     let Some(root) = tree::parse(text, &mut faults) else { return refused(faults, text) };
-    let server = meaning(&root, Newer::Refused, &mut faults);
+    let server = meaning(&root, &schema(), Newer::Refused, &mut faults);
     let sound = faults.iter().all(|fault| fault.severity != Severity::Error);
     let name = |path: &str| structure::locate(&root, path).1;
     Read {
@@ -91,8 +91,13 @@ pub fn read(bytes: &[u8], origin: &str) -> Read {
 }
 
 /// From the tree to the types, then the rules.
-fn meaning(root: &tree::Node, newer: Newer, faults: &mut Vec<Fault>) -> Option<MessagingServer> {
-    let mut checked = structure::check(root, &schema(), newer, faults);
+fn meaning(
+    root: &tree::Node,
+    schema: &serde_json::Value,
+    newer: Newer,
+    faults: &mut Vec<Fault>,
+) -> Option<MessagingServer> {
+    let mut checked = structure::check(root, schema, newer, faults);
     let well_formed = faults.iter().all(|fault| fault.severity != Severity::Error);
     // Without the list of services every mention of one would look wrong; and where a thousand errors are shown
     // already nobody misses the others.

@@ -2,14 +2,23 @@
 
 use super::ConditionReason as Reason;
 use super::reasons::{Said, stamped};
-use super::{Condition, ConditionType, Instance, ServiceStatus, Truth};
+use super::{Condition, ConditionReason, ConditionType, Instance, ServiceStatus, Truth};
 use crate::model::{Health, Wall};
+
+/// Why a document was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The reason that `ConfigValid` gives: by the rule of the first error.
+    pub reason: ConditionReason,
+    /// Place and words of the first error.
+    pub words: String,
+}
 
 /// What conditions follow from beside the services.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facets {
-    /// Why the newest document was refused, if it was: place and words of its first error.
-    pub refused: Option<String>,
+    /// Why the newest document was refused, if it was.
+    pub refused: Option<Refusal>,
     /// Whether everything automatic is suspended.
     pub suspended: bool,
     /// Whether somebody watches.
@@ -35,6 +44,7 @@ pub fn conditions(instance: &Instance, facets: &Facets, previous: &[Condition], 
     let down = names(&|service| service.required && service.ready != Truth::True && !service.held);
     let held = names(&|service| service.held);
     let spent = names(&|service| service.gave_up);
+    let unchecked = names(&|service| service.reason.contains("its checker refuses the new one"));
     let optional = names(&|service| !service.required && service.ready != Truth::True);
     let unknown = wanted.iter().any(|service| service.ready == Truth::Unknown);
 
@@ -54,7 +64,9 @@ pub fn conditions(instance: &Instance, facets: &Facets, previous: &[Condition], 
             format!("the restart budget is spent: {spent}; start it or change its declaration"),
         )
     } else if let Some(refused) = &facets.refused {
-        (Truth::True, Reason::ConfigRejected, refused.clone())
+        (Truth::True, Reason::ConfigRejected, refused.words.clone())
+    } else if !unchecked.is_empty() {
+        (Truth::True, Reason::ConfigRejected, format!("its checker refuses the new configuration of: {unchecked}"))
     } else {
         (Truth::False, Reason::Progressing, "nothing waits for a person".to_owned())
     };
@@ -103,8 +115,12 @@ pub fn conditions(instance: &Instance, facets: &Facets, previous: &[Condition], 
         (Truth::False, Reason::None, "nothing is amiss".to_owned())
     };
     let valid = match &facets.refused {
-        Some(refused) => {
-            (Truth::False, Reason::RuleBroken, format!("{refused}; the last good document stays in force"))
+        Some(Refusal { reason, words }) => {
+            (Truth::False, *reason, format!("{words}; the last good document stays in force"))
+        }
+        None if !unchecked.is_empty() => {
+            let words = format!("its checker refuses the new configuration of: {unchecked}; what runs is not touched");
+            (Truth::False, Reason::CheckFailed, words)
         }
         None => (Truth::True, Reason::Accepted, "the document is in force".to_owned()),
     };
@@ -123,3 +139,6 @@ pub fn conditions(instance: &Instance, facets: &Facets, previous: &[Condition], 
     ];
     stamped(said, generation, previous, now)
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, Instance, TaskStatus, Truth};
+use super::{Condition, Instance, Refusal, TaskStatus, Truth};
 
 /// A condition of one instance: as in the conditions of the whole, without times.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -102,7 +102,7 @@ fn without_latencies(text: &str) -> String {
 }
 
 /// The conditions of an agent that has no document yet: it waits for the first good one, and says why it has none.
-pub fn waiting(refused: Option<&str>) -> Vec<InstanceCondition> {
+pub fn waiting(refused: Option<&Refusal>) -> Vec<InstanceCondition> {
     let say = |r#type: &str, status, reason: &str, message: &str| InstanceCondition {
         r#type: r#type.to_owned(),
         status,
@@ -110,11 +110,13 @@ pub fn waiting(refused: Option<&str>) -> Vec<InstanceCondition> {
         message: message.to_owned(),
     };
     let stalled = match refused {
-        Some(refused) => say("Stalled", Truth::True, "ConfigRejected", refused),
+        Some(refused) => say("Stalled", Truth::True, "ConfigRejected", &refused.words),
         None => say("Stalled", Truth::False, "Progressing", "nothing waits for a person"),
     };
     let valid = match refused {
-        Some(refused) => say("ConfigValid", Truth::False, "Refused", &format!("{refused}; no document is in force")),
+        Some(Refusal { reason, words }) => {
+            say("ConfigValid", Truth::False, reason.word(), &format!("{words}; no document is in force"))
+        }
         None => say("ConfigValid", Truth::Unknown, "Unknown", "no document was seen yet"),
     };
     let moving = if refused.is_none() {
@@ -205,12 +207,16 @@ mod tests {
 
     #[test]
     fn an_agent_without_a_document_never_says_that_it_is_ready_or_both_moving_and_stalled() {
-        for refused in [None, Some("a cycle")] {
-            let conditions = waiting(refused);
-            let of = |name: &str| conditions.iter().find(|condition| condition.r#type == name).unwrap().status;
+        use crate::status::ConditionReason::{BadCrontab, Cycle, RuleBroken};
+        for reason in [None, Some(Cycle), Some(BadCrontab), Some(RuleBroken)] {
+            let refused = reason.map(|reason| Refusal { reason, words: "a cycle".into() });
+            let conditions = waiting(refused.as_ref());
+            let all = |name: &str| conditions.iter().find(|condition| condition.r#type == name).unwrap();
+            let of = |name: &str| all(name).status;
             assert_eq!(of("Ready"), Truth::False);
             assert!(of("Reconciling") != of("Stalled"), "{conditions:?}");
             assert_eq!(of("ConfigValid"), if refused.is_some() { Truth::False } else { Truth::Unknown });
+            assert_eq!(all("ConfigValid").reason, reason.map_or("Unknown", |reason| reason.word()));
         }
     }
 }

@@ -74,7 +74,7 @@ pub fn merge(gathered: &Gathered<'_>, previous: &[Condition], now: Wall) -> Vec<
     let said = [
         (ConditionType::Ready, ready(gathered)),
         (ConditionType::Reconciling, reconciling(gathered, stalled.0)),
-        (ConditionType::Degraded, degraded(gathered, valid.0)),
+        (ConditionType::Degraded, degraded(gathered, &valid)),
         (ConditionType::Stalled, stalled),
         (ConditionType::ConfigValid, valid),
         (ConditionType::WorkloadCurrent, current(gathered.workload.rollout)),
@@ -206,8 +206,9 @@ fn reconciling(gathered: &Gathered<'_>, stalled: Truth) -> Said {
     gathered.first(ConditionType::Reconciling, Truth::True).unwrap_or(settled)
 }
 
-fn degraded(gathered: &Gathered<'_>, valid: Truth) -> Said {
-    if valid == Truth::False {
+fn degraded(gathered: &Gathered<'_>, valid: &Said) -> Said {
+    // Where a checker refused it, the document is in force: the agent says who runs what.
+    if valid.0 == Truth::False && valid.1 != Reason::CheckFailed {
         let words = "the newest document was refused; the last good one stays in force".to_owned();
         return (Truth::True, Reason::RunsPreviousConfiguration, words);
     }

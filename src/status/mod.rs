@@ -16,7 +16,7 @@ mod vitals;
 
 pub use build::{About, instance, service_status};
 pub use canary::{CanaryHop, CanaryRun, Hop, HopOutcome};
-pub use conditions::{Facets, conditions};
+pub use conditions::{Facets, Refusal, conditions};
 pub use entry::{InstanceCondition, Whose, entry, waiting};
 pub use merge::{Active, Gathered, Rollout, WorkloadFacts, merge, restarts_in_window, services_ready};
 pub use probes::{GaugeProbe, ListenerProbe, ProbeReport, ProbeSample, ProbeSeries, ServiceProbe};

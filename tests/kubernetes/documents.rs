@@ -32,6 +32,7 @@ fn r25_an_edit_restarts_only_what_it_touches_and_a_bad_document_changes_nothing(
     let entry = server.entry_until("the refusal", |entry| condition(entry, "ConfigValid")["status"] == "False");
     assert_eq!(entry["observedGeneration"], refused, "it was looked at");
     assert!(condition(&entry, "ConfigValid")["message"].as_str().unwrap().contains("wait for each other"), "{entry:#}");
+    assert_eq!(condition(&entry, "ConfigValid")["reason"], "Cycle");
     assert_eq!(condition(&entry, "Ready")["status"], "True", "what runs, runs on");
     assert_eq!((server.service_pid("a"), server.service_pid("b")), (pid_a, next_b));
     server.eventually("the event", || {
@@ -64,6 +65,7 @@ fn r18_an_agent_with_no_good_document_waits_says_why_and_starts_with_the_first_o
         (condition(&entry, "Ready")["status"].as_str(), entry["services"].as_array().unwrap().len()),
         (Some("False"), 0)
     );
+    assert_eq!(condition(&entry, "ConfigValid")["reason"], "Cycle");
     assert!(server.book().is_empty());
     server.edit(&json!({ "services": [writer] }));
     server.all_ready();

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::kstatus::kstatus;
 use crate::plane::{Answer, Server, object, resources};
+use crate::shared::ROOT;
 
 const MERGE: &str = "application/merge-patch+json";
 
@@ -25,24 +27,6 @@ async fn change(server: &Server, name: &str, change: &Value) -> Answer {
     server.ask("PATCH", &path, MERGE, change.to_string().as_bytes()).await
 }
 
-/// What kstatus makes of an object, as its rules for kinds that it does not know say: generation, then Reconciling and
-/// Stalled, then Ready.
-fn kstatus(object: &Value) -> &'static str {
-    let status = |kind: &str| {
-        let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
-        conditions.into_iter().flatten().find(|it| it["type"] == kind).and_then(|it| it["status"].as_str())
-    };
-    let observed = object.pointer("/status/observedGeneration").and_then(Value::as_i64);
-    if observed.is_some_and(|observed| Some(observed) != object["metadata"]["generation"].as_i64()) {
-        return "InProgress";
-    }
-    match (status("Reconciling"), status("Stalled"), status("Ready")) {
-        (Some("True"), _, _) | (_, None | Some("False" | "Unknown"), Some("False" | "Unknown")) => "InProgress",
-        (_, Some("True"), _) => "Failed",
-        (_, _, _) => "Current",
-    }
-}
-
 #[tokio::test]
 async fn a_new_object_is_in_progress_and_not_ready() {
     let server = Server::ready().await;
@@ -56,6 +40,19 @@ async fn a_new_object_is_in_progress_and_not_ready() {
     let pending = (&json!("Unknown"), &json!("Pending"));
     assert_eq!(said, [(&json!("Ready"), pending.0, pending.1), (&json!("Reconciling"), pending.0, pending.1)]);
     assert_eq!(object["spec"], spec("fast"), "nothing is written into the spec");
+}
+
+#[test]
+fn flux_makes_of_every_case_what_its_file_says() {
+    let mut words = Vec::new();
+    for entry in std::fs::read_dir(format!("{ROOT}/manifests/argocd/cases")).expect("they are committed") {
+        let path = entry.expect("an entry").path();
+        let case: Value = serde_json::from_slice(&std::fs::read(&path).expect("a file")).expect("it is JSON");
+        let word = kstatus(&case["object"]);
+        assert_eq!(case["kstatus"], *word, "{}", path.display());
+        words.push(word);
+    }
+    assert!(["InProgress", "Failed", "Current"].iter().all(|word| words.iter().any(|it| it == word)), "{words:?}");
 }
 
 #[tokio::test]

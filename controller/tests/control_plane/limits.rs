@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::plane::{Server, object, resources};
-use crate::shared::definition;
+use crate::plane::{Server, definition, object, resources};
 
 /// As many services, dependencies, listeners, tasks and needs as the schema lets in, with everything that a rule is about.
 fn largest() -> Value {

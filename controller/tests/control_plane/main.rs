@@ -2,9 +2,13 @@
 
 #![allow(missing_docs, reason = "nobody links against a test")]
 
+#[path = "../shared/kstatus.rs"]
+mod kstatus;
 mod lifetime;
 mod limits;
 mod plane;
+#[path = "../shared/reach.rs"]
+mod reach;
 #[path = "../shared/mod.rs"]
 mod shared;
 mod verdicts;

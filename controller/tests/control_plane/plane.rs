@@ -4,7 +4,7 @@ use hyper::Request;
 use kube::Client;
 use serde_json::{Value, json};
 
-use crate::shared::{definition, plane};
+use crate::shared::{ROOT, plane};
 
 /// What the API server answers: the object, or the words of its refusal.
 pub(crate) type Answer = Result<Value, String>;
@@ -69,4 +69,10 @@ pub(crate) fn object(name: &str, spec: &Value) -> Value {
         "metadata": {"name": name},
         "spec": spec,
     })
+}
+
+/// The committed definition of the resource.
+pub(crate) fn definition() -> String {
+    let path = std::path::Path::new(ROOT).join("crds/mailward.dev_messagingservers.yaml");
+    std::fs::read_to_string(path).expect("it is committed; make generate writes it")
 }

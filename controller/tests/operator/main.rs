@@ -3,9 +3,19 @@
 
 #![allow(missing_docs, reason = "nobody links against a test")]
 
+mod access;
+mod collected;
+mod gone;
+#[path = "../shared/kstatus.rs"]
+mod kstatus;
 mod place;
 mod plane;
+mod policy;
+#[path = "../shared/reach.rs"]
+mod reach;
 mod rounds;
 #[path = "../shared/mod.rs"]
 mod shared;
+#[path = "../shared/tools.rs"]
+mod tools;
 mod turns;

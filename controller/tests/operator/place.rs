@@ -1,10 +1,10 @@
 //! A namespace for one test, and operators that work in it alone.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::core::DynamicObject;
 use kube::runtime::wait::await_condition;
@@ -16,13 +16,20 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::plane::client;
-use crate::shared::definition;
+use crate::plane::WITH;
+use crate::shared::{Plane, plane};
 
 /// How long a thing may take that is sure to come.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// The part of the chart that says what the operator may.
+pub(crate) const ACCESS: [&str; 2] = ["-s", "templates/access.yaml"];
+
+/// The definition and the policy of the first chart, once for all.
+static DEFINED: OnceLock<()> = OnceLock::new();
+
 pub(crate) struct Place {
+    pub(crate) plane: &'static Plane,
     client: Client,
     pub(crate) name: String,
 }
@@ -41,44 +48,50 @@ impl Operator {
 }
 
 impl Place {
+    /// A namespace of the API server of all, with the operator's account and Role of the chart.
     pub(crate) async fn new(begin: &str) -> Self {
-        let client = client("test").await;
-        let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
-        let parameters = PatchParams::apply("test").force();
-        let name = "messagingservers.mailward.dev";
-        let definition: serde_json::Value = serde_saphyr::from_str(&definition()).expect("it is YAML");
-        definitions.patch(name, &parameters, &Patch::Apply(definition)).await.expect("the definition is taken");
-        let established = |it: Option<&CustomResourceDefinition>| {
-            let conditions = it.and_then(|it| it.status.as_ref()).and_then(|status| status.conditions.as_ref());
-            conditions.is_some_and(|all| all.iter().any(|one| one.type_ == "Established" && one.status == "True"))
-        };
-        let seen = await_condition(definitions, name, established);
-        tokio::time::timeout(PATIENCE, seen).await.expect("in time").expect("a watch");
+        let plane = plane(&WITH);
+        DEFINED.get_or_init(|| plane.define());
+        let new = Self::in_plane(plane, begin).await;
+        plane.apply_chart("charts/mailward", &[&ACCESS[..], &["--set", "namespaced=true", "-n", &new.name]].concat());
+        new
+    }
+
+    /// A namespace and nothing in it.
+    pub(crate) async fn in_plane(plane: &'static Plane, begin: &str) -> Self {
+        let client = plane.client("test").await;
         let namespaces: Api<Namespace> = Api::all(client.clone());
         let mut namespace = Namespace::default();
         namespace.metadata.generate_name = Some(format!("{begin}-"));
         let made = namespaces.create(&PostParams::default(), &namespace).await.expect("a namespace");
-        Self { client, name: made.metadata.name.expect("it has a name") }
+        Self { plane, client, name: made.metadata.name.expect("it has a name") }
     }
 
-    /// Who the operators of this place are, in the audit log.
+    /// Who the operators of this place are: the account of the chart.
     pub(crate) fn operator_user(&self) -> String {
-        format!("operator-{}", self.name)
+        format!("system:serviceaccount:{}:mailward-controller", self.name)
     }
 
     /// An operator that keeps this namespace.
     pub(crate) async fn operator(&self) -> Operator {
+        self.operator_of(Some(self.name.clone())).await
+    }
+
+    /// An operator with the account of this namespace, that keeps one or all.
+    pub(crate) async fn operator_of(&self, namespace: Option<String>) -> Operator {
         let options = Options {
             order: None,
             agent_image: Some("registry.example/agent:1".to_owned()),
-            namespace: Some(self.name.clone()),
+            namespace,
             lease_namespace: self.name.clone(),
             http: "127.0.0.1:0".parse().expect("an address"),
             log_format: LogFormat::Text,
             leader_elect: true,
         };
         let (stop, stopped) = watch::channel(false);
-        let client = client(&self.operator_user()).await;
+        let own = format!("system:serviceaccounts:{}", self.name);
+        let groups = ["system:serviceaccounts", &own, "system:authenticated"];
+        let client = self.plane.client_in(&self.operator_user(), &groups).await;
         Operator { stop, end: tokio::spawn(run(options, client, stopped)) }
     }
 
@@ -137,6 +150,12 @@ impl Place {
         } else {
             panic!("{name} stays as it is: {:#?}", api.get_opt(name).await)
         }
+    }
+
+    /// Waits until an object is not there.
+    pub(crate) async fn until_gone(&self, api: Api<DynamicObject>, name: &str) {
+        let seen = await_condition(api, name, |object: Option<&DynamicObject>| object.is_none());
+        tokio::time::timeout(PATIENCE, seen).await.expect("it goes").expect("a watch");
     }
 
     /// Waits until a condition of a resource has this status and reason.

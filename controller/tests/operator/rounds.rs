@@ -6,11 +6,16 @@ use kube::api::{Patch, PatchParams};
 use mailward_controller::kinds::Kind;
 use serde_json::json;
 
+use crate::kstatus::kstatus;
 use crate::place::{Place, conditions};
-use crate::plane::writes;
 
 /// How long nothing may be written.
 const IDLE: Duration = Duration::from_secs(30);
+
+/// What Flux makes of it.
+fn flux(object: &kube::core::DynamicObject) -> String {
+    kstatus(&serde_json::to_value(object).expect("it is JSON"))
+}
 
 #[tokio::test]
 async fn r26_a_resource_gets_its_objects_and_they_go_with_it() {
@@ -35,10 +40,7 @@ async fn r26_a_resource_gets_its_objects_and_they_go_with_it() {
 
     place.servers().delete("mail", &kube::api::DeleteParams::background()).await.expect("it can be deleted");
     for (kind, name) in names {
-        let object = place.objects(kind);
-        let seen =
-            kube::runtime::wait::await_condition(object, name, |it: Option<&kube::core::DynamicObject>| it.is_none());
-        tokio::time::timeout(Duration::from_secs(90), seen).await.expect("it goes").expect("a watch");
+        place.until_gone(place.objects(kind), name).await;
     }
     operator.ends().await;
 }
@@ -51,10 +53,12 @@ async fn r26_conditions_follow_what_the_agent_of_the_living_pod_says() {
     let pod = place.until(place.objects(Kind::Pod), "mail-0", |_| true).await;
     let pending = place.says("mail", "Ready", "False", "Pending").await;
     assert_eq!(conditions(&pending).len(), 7, "every condition is said");
+    assert_eq!(flux(&pending), "InProgress");
 
     place.agent_says("mail", &pod, 1, "True").await;
     let ready = place.says("mail", "Ready", "True", "AllReady").await;
     assert_eq!(ready.data["status"]["servicesReady"], "1/1");
+    assert_eq!(flux(&ready), "Current");
     place.agent_says("mail", &pod, 1, "False").await;
     place.says("mail", "Ready", "False", "ServicesNotReady").await;
 
@@ -104,6 +108,7 @@ async fn r27_a_broken_resource_stops_no_other_and_keeps_what_it_had() {
     place.until(place.objects(Kind::StatefulSet), "good", |_| true).await;
     let bad = place.says("bad", "ConfigValid", "False", "Cycle").await;
     assert_eq!(conditions(&bad)["Stalled"], ("True".to_owned(), "ConfigRejected".to_owned()));
+    assert_eq!(flux(&bad), "Failed");
     assert!(place.objects(Kind::StatefulSet).get_opt("bad").await.expect("an answer").is_none());
     operator.ends().await;
 }
@@ -157,10 +162,11 @@ async fn r27_nothing_is_written_while_nothing_happens() {
     for name in &names {
         place.says(name, "Ready", "True", "AllReady").await;
     }
-    let before = writes(&place.operator_user());
+    let before = place.plane.writes(&place.operator_user());
     assert!(before.len() >= 20 * 7, "the log has what the operator wrote: {}", before.len());
     tokio::time::sleep(IDLE).await;
-    let after = writes(&place.operator_user());
+    let after = place.plane.writes(&place.operator_user());
     assert_eq!(after[before.len()..], [] as [String; 0], "while nothing happened");
+    assert_eq!(place.plane.forbidden(&place.operator_user()), [] as [String; 0]);
     operator.ends().await;
 }

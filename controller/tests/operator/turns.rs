@@ -6,7 +6,6 @@ use mailward_controller::kinds::Kind;
 use mailward_controller::lease;
 
 use crate::place::Place;
-use crate::plane::client;
 
 #[tokio::test]
 async fn an_operator_that_ends_hands_over_at_once_and_the_next_writes_nothing_twice() {
@@ -15,7 +14,8 @@ async fn an_operator_that_ends_hands_over_at_once_and_the_next_writes_nothing_tw
     place.apply("mail", "registry.example/mail:1").await;
     place.until(place.objects(Kind::Pod), "mail-0", |_| true).await;
     place.says("mail", "Ready", "False", "Pending").await;
-    let leases: Api<k8s_openapi::api::coordination::v1::Lease> = Api::namespaced(client("test").await, &place.name);
+    let leases: Api<k8s_openapi::api::coordination::v1::Lease> =
+        Api::namespaced(place.plane.client("test").await, &place.name);
     let holder =
         || async { leases.get(lease::NAME).await.expect("it is there").spec.and_then(|it| it.holder_identity) };
     let before = holder().await.expect("somebody leads");

@@ -1,12 +1,9 @@
-//! One control plane for all the tests of a program, which goes with its process.
+//! A control plane for the tests of a program, which goes with its process.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
-
-use kube::Config;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 
 /// The project.
 pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -21,7 +18,12 @@ pub(crate) struct Plane {
 /// The control plane; the first who asks starts it, with these words for the script.
 pub(crate) fn plane(with: &[&str]) -> &'static Plane {
     static PLANE: OnceLock<Plane> = OnceLock::new();
-    PLANE.get_or_init(|| {
+    PLANE.get_or_init(|| Plane::start(with))
+}
+
+impl Plane {
+    /// Another one, for what concerns a whole cluster.
+    pub(crate) fn start(with: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder").keep().join("plane");
         let script = Path::new(ROOT).join(".ci/cluster");
         let janitor = Command::new("sh")
@@ -40,20 +42,6 @@ pub(crate) fn plane(with: &[&str]) -> &'static Plane {
         command.stdout(out.try_clone().expect("twice")).stderr(out);
         let good = command.status().expect("the script is there").success();
         assert!(good, "no control plane: {}", fs::read_to_string(&log).unwrap_or_default());
-        Plane { folder, _janitor: janitor }
-    })
-}
-
-impl Plane {
-    /// How its administrator reaches it.
-    pub(crate) async fn config(&self) -> Config {
-        let file = Kubeconfig::read_from(self.folder.join("kubeconfig")).expect("the script wrote it");
-        Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.expect("it is good")
+        Self { folder, _janitor: janitor }
     }
-}
-
-/// The committed definition of the resource.
-pub(crate) fn definition() -> String {
-    let path = Path::new(ROOT).join("crds/mailward.dev_messagingservers.yaml");
-    fs::read_to_string(path).expect("it is committed; make generate writes it")
 }

@@ -84,6 +84,16 @@ fn r27_one_pod_makes_the_whole() {
             "True=AllReady False=Settled True=ConfigRejected True=RunsPreviousConfiguration False=Cycle True=Current",
         ),
         (
+            "refused by the software's own checker while the document is in force",
+            but(
+                but(now(), ConfigValid, Truth::False, Reason::CheckFailed),
+                Degraded,
+                Truth::True,
+                Reason::RunsPreviousConfiguration,
+            ),
+            "True=AllReady False=Settled True=ConfigRejected True=RunsPreviousConfiguration False=CheckFailed True=Current",
+        ),
+        (
             "starting",
             but(but(now(), Ready, Truth::False, Reason::ServicesNotReady), Reconciling, Truth::True, Reason::Applying),
             "False=ServicesNotReady True=Applying False=Progressing False=None True=Accepted True=Current",

@@ -100,7 +100,8 @@ fn r18_bad_content_keeps_the_last_good_and_status_says_line_and_column_and_every
     house.put("conf/mailward.yaml", &bad);
     let status = house.until("refused", |status| status.condition("ConfigValid").0 == "False");
     assert_eq!((status.pid("imap"), status.services().len()), (Some(imap), 1));
-    let words = status.condition("ConfigValid").2;
+    let (_, why, words) = status.condition("ConfigValid");
+    assert_eq!(why, "RuleBroken");
     let place = format!("{}:2:7", house.path("conf/mailward.yaml").display());
     assert!(words.contains(&place), "{words}");
     assert!(words.contains("the last good document stays in force"), "{words}");
@@ -286,6 +287,8 @@ fn r19_a_failing_check_blocks_its_service_and_not_the_others_and_force_overrides
     house.happens("imap CheckFailed", 1);
     let status = house.until("blocked", |status| status.reason("imap").contains("line 7 is wrong"));
     assert_eq!((status.pid("imap"), status.is_ready("imap")), (before.pid("imap"), true));
+    let (valid, why, _) = status.condition("ConfigValid");
+    assert_eq!((valid.as_str(), why.as_str()), ("False", "CheckFailed"));
     let said = house.run(&["restart", "imap"]);
     assert_eq!(said.code, 78, "{said:?}");
     assert_eq!(house.status().pid("imap"), before.pid("imap"));
