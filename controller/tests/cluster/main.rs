@@ -3,8 +3,12 @@
 
 #![allow(missing_docs, reason = "nobody links against a test")]
 
+mod installed;
 mod kubectl;
+mod mail;
 mod mail_image;
 mod namespace;
+mod parts;
+mod server;
 mod talk;
 mod watch;

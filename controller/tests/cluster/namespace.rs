@@ -56,6 +56,15 @@ impl Namespace {
         namespace
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What kubectl prints about this namespace.
+    pub(crate) fn kubectl_here(&self, arguments: &[&str]) -> String {
+        self.cluster.kubectl(&[&["-n", &self.name], arguments].concat())
+    }
+
     /// Applies an object by server-side apply.
     pub(crate) fn apply(&self, object: &Value) {
         self.cluster.kubectl_reads(&["-n", &self.name, "apply", "--server-side", "-f", "-"], &object.to_string());
@@ -75,6 +84,17 @@ impl Namespace {
     /// Waits until an object is as wanted, and returns it so.
     pub(crate) fn until(&self, kind: &str, name: &str, wanted: impl FnMut(&Value) -> bool) -> Value {
         until(self.cluster, [&self.name, kind, name], PATIENCE, wanted)
+    }
+
+    /// Waits until one of the objects of a kind is as wanted, and returns it so.
+    pub(crate) fn any(&self, kind: &str, wanted: impl FnMut(&Value) -> bool) -> Value {
+        until(self.cluster, [&self.name, kind, ""], PATIENCE, wanted)
+    }
+
+    /// Waits until an object is gone.
+    pub(crate) fn gone(&self, kind: &str, name: &str) {
+        let limit = format!("--timeout={}s", PATIENCE.as_secs());
+        self.kubectl_here(&["wait", "--for=delete", &format!("{kind}/{name}"), &limit]);
     }
 
     /// Waits, as a person would with `kubectl wait`, until a condition of an object holds.

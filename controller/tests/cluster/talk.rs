@@ -70,6 +70,16 @@ impl Talk {
         }
     }
 
+    /// Waits until the mailbox changes (RFC 2177).
+    pub(crate) fn idle(&mut self) {
+        self.tag += 1;
+        let tag = format!("i{} ", self.tag);
+        self.send(&format!("{tag}IDLE"));
+        while !self.line().contains("EXISTS") {}
+        self.send("DONE");
+        while !self.line().starts_with(&tag) {}
+    }
+
     /// Says a command of IMAP, wants `OK`, and returns the lines before it.
     pub(crate) fn imap(&mut self, words: &str) -> Vec<String> {
         self.tag += 1;

@@ -28,7 +28,8 @@ struct Watching {
 
 impl Watching {
     fn begin(cluster: &Cluster, namespace: &str, kind: &str, name: &str) -> Self {
-        let selector = format!("metadata.name={name}");
+        // An empty name means every object of the kind.
+        let selector = if name.is_empty() { String::new() } else { format!("metadata.name={name}") };
         let arguments = [
             "-n",
             namespace,
