@@ -34,7 +34,13 @@ pub fn conditions(instance: &Instance, facets: &Facets, previous: &[Condition], 
     };
     let down = names(&|service| service.required && service.ready != Truth::True && !service.held);
     let held = names(&|service| service.held);
-    let spent = names(&|service| service.gave_up);
+    // In the words of `why`: it says what was spent.
+    let spent: Vec<String> = wanted
+        .iter()
+        .filter(|service| service.gave_up)
+        .map(|service| format!("{} {}", service.name, service.reason))
+        .collect();
+    let spent = spent.join("; ");
     let optional = names(&|service| !service.required && service.ready != Truth::True);
     let unknown = wanted.iter().any(|service| service.ready == Truth::Unknown);
 
@@ -42,17 +48,15 @@ pub fn conditions(instance: &Instance, facets: &Facets, previous: &[Condition], 
         (Truth::Unknown, Reason::Pending, "not every service has been looked at".to_owned())
     } else if !held.is_empty() {
         (Truth::False, Reason::Held, format!("held: {held}"))
+    } else if !down.is_empty() && !spent.is_empty() {
+        (Truth::False, Reason::ServicesNotReady, format!("not ready: {down}; {spent}"))
     } else if !down.is_empty() {
         (Truth::False, Reason::ServicesNotReady, format!("not ready: {down}"))
     } else {
         (Truth::True, Reason::AllReady, "every required service is ready".to_owned())
     };
     let stalled = if !spent.is_empty() {
-        (
-            Truth::True,
-            Reason::GaveUp,
-            format!("the restart budget is spent: {spent}; start it or change its declaration"),
-        )
+        (Truth::True, Reason::GaveUp, format!("{spent}; start it or change its declaration"))
     } else if let Some(refused) = &facets.refused {
         (Truth::True, Reason::ConfigRejected, refused.clone())
     } else {

@@ -9,6 +9,7 @@ fn r25_the_sample_is_applied_becomes_ready_and_takes_a_message_by_smtp_and_gives
     server.apply(&dovecot_and_postfix(&server));
     let object = server.ready();
     assert!(says(&object, "WorkloadCurrent", "True", "Current"), "{object:#}");
+    assert!(says(&object, "Degraded", "False", "None"), "{object:#}");
     let address = server.address();
     send(&address, "by way of the Service");
     receive(&address, "by way of the Service");

@@ -3,6 +3,7 @@
 
 #![allow(missing_docs, reason = "nobody links against a test")]
 
+mod crashes;
 mod installed;
 mod kubectl;
 mod mail;
