@@ -4,6 +4,7 @@
 //! `resourceNames` are enough; a list, as a reflector makes it, would need more, and a streaming list is not everywhere.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
@@ -21,6 +22,7 @@ use super::{ATTEMPT, PAUSES};
 use crate::model::Fingerprint;
 use crate::policy::rate::Backoff;
 use crate::sources::{Candidate, Origin, Resource, SourceError};
+use crate::status::ConditionReason;
 
 /// How long a watch lasts until the server ends it; it is begun anew where it ended, without a read.
 const WATCH_SECONDS: u32 = 290;
@@ -112,6 +114,7 @@ impl Follower {
         let metadata = &object.metadata;
         let (uid, generation) = (metadata.uid.clone().unwrap_or_default(), metadata.generation.unwrap_or(0));
         self.compare_the_entry(object);
+        self.shared.rolls.store(rolls(object), Ordering::Relaxed);
         if self.told.as_ref().is_some_and(|(known, told)| *known == uid && *told == generation) {
             return Ok(());
         }
@@ -157,6 +160,14 @@ impl Follower {
         let origin = Origin::Resource { words: self.resource.words(), generation: 0 };
         self.candidates.send(Candidate { bytes: Err(meaning), origin }).await.map_err(|_| Ended)
     }
+}
+
+/// Whether the operator says that it replaces pods; it says so before it deletes one.
+fn rolls(object: &DynamicObject) -> bool {
+    let conditions = object.data.pointer("/status/conditions").and_then(serde_json::Value::as_array);
+    let says =
+        |it: &serde_json::Value| it["status"] == "True" && it["reason"] == ConditionReason::RollingWorkload.word();
+    conditions.into_iter().flatten().any(says)
 }
 
 /// What of the object is the document: who it is and what is wanted. Two objects that want the same under the same

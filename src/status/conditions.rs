@@ -10,6 +10,8 @@ use crate::model::{Health, Wall};
 pub struct Facets {
     /// Why the newest document was refused, if it was: place and words of its first error.
     pub refused: Option<String>,
+    /// Fields of the document in force that this agent, being older than they are, does not follow.
+    pub newer: Vec<String>,
     /// Whether everything automatic is suspended.
     pub suspended: bool,
     /// Whether somebody watches.
@@ -109,6 +111,10 @@ pub fn conditions(instance: &Instance, facets: &Facets, previous: &[Condition], 
     let valid = match &facets.refused {
         Some(refused) => {
             (Truth::False, Reason::RuleBroken, format!("{refused}; the last good document stays in force"))
+        }
+        None if !facets.newer.is_empty() => {
+            let words = "the document is in force but for fields that are newer than this agent";
+            (Truth::True, Reason::Accepted, format!("{words}: {}", facets.newer.join(", ")))
         }
         None => (Truth::True, Reason::Accepted, "the document is in force".to_owned()),
     };

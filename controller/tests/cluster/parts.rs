@@ -95,20 +95,31 @@ pub(crate) fn oracle_shaped(server: &Server) -> Value {
     spec
 }
 
-/// Programs of a shell that write into `book` on the volume when they start and when they are asked to stop, so that a
-/// test reads in which order that was. `b` needs `a`, and `c` needs `b`.
+/// Writes into a book on the volume when it starts and when it stops, so that a test reads in which order that was.
+const WRITER: &str = r#"
+    my (undef, $name, $seconds) = @ARGV;
+    sub book { open my $book, ">>", "/srv/data/book"; print $book "$_[0]$name\n"; close $book }
+    book("+");
+    $SIG{TERM} = sub { sleep $seconds; book("-"); exit };
+    socket(my $socket, AF_UNIX, SOCK_DGRAM, 0);
+    send($socket, "READY=1", 0, pack_sockaddr_un($ENV{NOTIFY_SOCKET}));
+    sleep 1000 while 1;
+"#;
+
+/// A service that does so, and takes so many seconds to stop.
+pub(crate) fn writer(name: &str, needs: &[&str], seconds: u32) -> Value {
+    json!({
+        "name": name, "command": ["perl", "-MSocket", "-e", WRITER, "writer", name, seconds.to_string()],
+        "readiness": {"type": "Notify"}, "dependsOn": needs,
+    })
+}
+
+/// Three of them; `b` needs `a`, and `c` needs `b`.
 pub(crate) fn writers() -> Value {
-    let service = |name: &str, needs: &[&str]| {
-        let words = format!(
-            "echo +{name} >> /srv/data/book; trap 'echo -{name} >> /srv/data/book; exit 0' TERM; \
-             while :; do sleep 1000 & wait $!; done"
-        );
-        json!({"name": name, "command": ["/bin/bash", "-c", words], "dependsOn": needs})
-    };
     json!({
         "profile": "Custom", "dataRoot": "/srv/data",
         "autorestart": {"maxRestarts": 5, "timeout": "10m"},
-        "services": [service("a", &[]), service("b", &["a"]), service("c", &["b"])],
+        "services": [writer("a", &[], 0), writer("b", &["a"], 0), writer("c", &["b"], 0)],
         "workload": {"image": IMAGE, "storage": {"size": "1Gi"}},
     })
 }

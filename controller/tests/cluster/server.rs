@@ -83,6 +83,41 @@ impl Server {
         self.namespace.kubectl_here(&arguments).parse().expect("a number")
     }
 
+    /// Changes its spec as a person does with `kubectl edit`: this sed script is the person.
+    pub(crate) fn edit(&self, script: &str) {
+        let mut command = self.namespace.command(["-n", self.namespace.name(), "edit", "ms", self.name]);
+        let output = command.env("KUBE_EDITOR", format!("sed -i '{script}'")).output().expect("kubectl");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("edited"), "{script}: {output:?}");
+    }
+
+    /// The process of a service, when it is another than this one and ready.
+    pub(crate) fn again(&self, service: &str, before: Option<u64>) -> Value {
+        self.until(&format!("{service} runs anew"), |object| {
+            pid(object, service).is_some_and(|now| Some(now) != before)
+        })
+    }
+
+    /// Waits until its agents and the operator have looked at this generation and refuse it.
+    pub(crate) fn rejected(&self, words: &str) -> Value {
+        self.until("the document is refused", |object| {
+            let valid = condition(object, "ConfigValid");
+            says(object, "Stalled", "True", "ConfigRejected")
+                && valid["status"] == "False"
+                && valid["message"].as_str().is_some_and(|message| message.contains(words))
+        })
+    }
+
+    /// The resource once its document is in force everywhere.
+    pub(crate) fn accepted(&self, generation: i64) -> Value {
+        self.until("the document is in force", |object| {
+            let entries = object.pointer("/status/instances").and_then(Value::as_array);
+            let mut entries = entries.into_iter().flatten();
+            says(object, "ConfigValid", "True", "Accepted")
+                && entries.all(|entry| entry["observedGeneration"] == generation)
+        })
+    }
+
     /// The resource once it is as wanted. Whatever its status says on the way must keep what it promises.
     pub(crate) fn until(&self, what: &str, mut wanted: impl FnMut(&Value) -> bool) -> Value {
         eprintln!("{}: waits until {what}", self.name);
@@ -160,15 +195,6 @@ impl Server {
         let pid = pid(&object, service).expect("just looked");
         self.shell(&format!("kill -9 {pid}"));
         pid
-    }
-
-    /// The Events about it: reason, and words.
-    pub(crate) fn events(&self) -> Vec<(String, String)> {
-        let list = self.namespace.kubectl_here(&["get", "events.events.k8s.io", "-o", "json"]);
-        let list: Value = serde_json::from_str(&list).expect("kubectl prints JSON");
-        let events = list["items"].as_array().expect("a list").iter();
-        let ours = events.filter(|event| event["regarding"]["kind"] == "MessagingServer");
-        ours.map(|event| (text(event, "/reason"), text(event, "/note"))).collect()
     }
 
     /// Waits for an Event with this reason whose words have these in them.

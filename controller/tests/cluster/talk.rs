@@ -1,6 +1,6 @@
 //! Conversations by lines with a mail server in the cluster: SMTP (and LMTP) and IMAP.
 
-use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -95,4 +95,16 @@ impl Talk {
             lines.push(line);
         }
     }
+}
+
+/// The answer to a request of HTTP.
+pub(crate) fn http(address: SocketAddr, method: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect_timeout(&address, LIMIT).unwrap_or_else(|error| panic!("{address}: {error}"));
+    stream.set_read_timeout(Some(LIMIT)).expect("a limit above zero");
+    let words =
+        format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    stream.write_all(words.as_bytes()).expect("it listens");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap_or_else(|error| panic!("no answer: {error}"));
+    answer
 }

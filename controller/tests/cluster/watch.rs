@@ -100,3 +100,15 @@ pub(crate) fn until(
         assert!(Instant::now() < end, "nobody can be asked about {kind} {name} for {limit:?}; last seen: {last:#?}");
     }
 }
+
+/// Asks again and again, where nothing can be watched.
+///
+/// # Panics
+/// When that does not come in time.
+pub(crate) fn poll(what: &str, mut wanted: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !wanted() {
+        assert!(Instant::now() < end, "{what}: not after {PATIENCE:?}");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
