@@ -37,7 +37,7 @@ fn r25_an_edit_restarts_only_what_it_touches_and_one_that_is_refused_touches_not
         object.pointer("/status/instances/0/tasks/0/crontab") == Some(&json!("30 4 * * *"))
     });
     // A longer stop reaches the next pod; the one that runs keeps what it was made with.
-    server.edit("s/^    name: b$/    name: b\\n    stopTimeout: 200s/");
+    server.edit("s/^    name: b$/    name: b\\n    stopTimeout: 300s/");
     let fifth = server
         .until("the grace period is told", |object| says(object, "WorkloadCurrent", "False", "GracePeriodPending"));
     for object in [&third, &fourth, &fifth] {

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use crate::parts::{NEXT_IMAGE, book, writer, writers};
 use crate::server::{Server, condition, pid, says, service};
 
-/// What a pod with the writers is given to stop.
-const GRACE: Duration = Duration::from_mins(1);
+/// What a pod with the writers is given to stop: three times 30 s, one after the other, and what is left to spare.
+const GRACE: Duration = Duration::from_mins(5);
 
 /// Processes of a pod whose command line has these words, as the machine numbers them.
 pub(crate) fn processes(uid: &str, words: &str) -> Vec<Pid> {

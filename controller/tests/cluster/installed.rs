@@ -7,9 +7,10 @@ use crate::kubectl::{Cluster, cluster};
 /// Where the operator is.
 pub(crate) const SYSTEM: &str = "mailward-system";
 
-/// Words for helm that install or change the operator's release.
-pub(crate) const OPERATOR: [&str; 8] =
-    ["upgrade", "--install", "mailward", "charts/mailward", "-n", SYSTEM, "--wait", "--timeout=3m"];
+/// Words for helm that install the operator's release, or bring it back to what it is without further values: helm would
+/// keep those of the release before.
+pub(crate) const OPERATOR: [&str; 9] =
+    ["upgrade", "--install", "mailward", "charts/mailward", "-n", SYSTEM, "--wait", "--timeout=3m", "--reset-values"];
 
 /// The cluster with resource definition, admission policy and operator in it.
 pub(crate) fn installed() -> &'static Cluster {

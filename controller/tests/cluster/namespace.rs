@@ -65,14 +65,16 @@ impl Namespace {
         self.cluster.kubectl(&[&["-n", &self.name], arguments].concat())
     }
 
-    /// Applies an object by server-side apply.
+    /// Applies an object by server-side apply, whoever else has changed it since.
     pub(crate) fn apply(&self, object: &Value) {
-        self.cluster.kubectl_reads(&["-n", &self.name, "apply", "--server-side", "-f", "-"], &object.to_string());
+        let arguments = ["-n", &self.name, "apply", "--server-side", "--force-conflicts", "-f", "-"];
+        self.cluster.kubectl_reads(&arguments, &object.to_string());
     }
 
     /// Why an object is not accepted.
     pub(crate) fn apply_refused(&self, object: &Value) -> String {
-        self.cluster.refused(&["-n", &self.name, "apply", "--server-side", "-f", "-"], &object.to_string())
+        self.cluster
+            .refused(&["-n", &self.name, "apply", "--server-side", "--force-conflicts", "-f", "-"], &object.to_string())
     }
 
     /// An object as it is.

@@ -76,7 +76,7 @@ fn r26_a_mail_user_in_the_pod_cannot_read_the_token_replace_the_agent_or_give_it
         (format!("cp /bin/true {AGENT}"), "Read-only file system"),
         (format!("MAILWARD_SOCKET=/run/mailward/control.sock {mail} {AGENT} status"), "you may not ask the agent"),
         (format!("MAILWARD_SOCKET=/run/mailward/control.sock {mail} {AGENT} stop a"), "you may not ask the agent"),
-        (format!("{mail} kill -9 1"), "ermitted"),
+        (format!("{mail} bash -c 'kill -9 1'"), "ermitted"),
     ] {
         let said = says(&words);
         assert!(said.contains(refusal) && !said.contains("code 0"), "{words}: {said}");
