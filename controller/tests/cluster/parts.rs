@@ -43,10 +43,16 @@ fn config_map(server: &Server, name: &str, files: &[(&str, &str)]) -> Value {
     json!(name)
 }
 
+/// Dovecot's own configuration, with something more in it.
+pub(crate) fn configure_dovecot(server: &Server, more: &str) -> Value {
+    let text = format!("{}{more}\n", include_str!("etc/dovecot.conf"));
+    config_map(server, "dovecot", &[("dovecot.conf", &text)])
+}
+
 /// Dovecot and Postfix; the sample of that name.
 pub(crate) fn dovecot_and_postfix(server: &Server) -> Value {
     let mounts = json!([
-        {"path": "/etc/dovecot", "configMap": config_map(server, "dovecot", &[("dovecot.conf", include_str!("etc/dovecot.conf"))])},
+        {"path": "/etc/dovecot", "configMap": configure_dovecot(server, "")},
         {"path": "/etc/mail/postfix", "configMap": config_map(server, "postfix", &[("main.cf", include_str!("etc/postfix.cf")), MASTER])},
     ]);
     let services = json!([
