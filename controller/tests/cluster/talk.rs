@@ -31,7 +31,11 @@ impl Talk {
         loop {
             match TcpStream::connect_timeout(&address, LIMIT) {
                 Ok(stream) => return Self::over(stream),
-                Err(error) if error.kind() == ErrorKind::ConnectionRefused && Instant::now() < end => {
+                // The two words that the node has for a Service without anybody behind it.
+                Err(error)
+                    if [ErrorKind::ConnectionRefused, ErrorKind::HostUnreachable].contains(&error.kind())
+                        && Instant::now() < end =>
+                {
                     thread::sleep(Duration::from_millis(50));
                 }
                 Err(error) => panic!("{address}: {error}"),
