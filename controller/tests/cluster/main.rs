@@ -3,6 +3,7 @@
 
 #![allow(missing_docs, reason = "nobody links against a test")]
 
+mod at_rest;
 mod crashes;
 mod edits;
 mod ends;
