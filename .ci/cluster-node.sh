@@ -121,10 +121,14 @@ END
     load "$dir/pause.tar" >/dev/null
 }
 
-load() { # ARCHIVE
+load() { # ARCHIVE NAME...
+    local image name archive=$1
+    shift
     [[ -e $dir/run/init ]] || fail "a control plane has no containers"
+    image=$(tar -xOf "$archive" manifest.json | sed -n 's/.*"RepoTags": \["\([^"]*\)"\].*/\1/p')
     # The folder of the archive may be hidden where containerd lives, so it comes by standard input.
-    inside ctr --namespace k8s.io images import - <"$1"
+    inside ctr --namespace k8s.io images import - <"$archive"
+    for name in "$@"; do inside ctr --namespace k8s.io images tag --force "$image" "$name"; done
 }
 
 node() {

@@ -8,7 +8,8 @@ use kube::api::{Patch, PatchParams};
 use kube::core::DynamicObject;
 use mailward::model::Wall;
 use mailward::status::{
-    Active, Condition, Gathered as Said, Instance, Rollout, WorkloadFacts, merge, restarts_in_window, services_ready,
+    Active, Condition, Gathered as Said, Instance, Rollout, WorkloadFacts, leave_out, merge, restarts_in_window,
+    services_ready,
 };
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -144,16 +145,20 @@ pub async fn update_status(
     let Update { status, dead, again: _ } = update;
     let servers = api(client, Some(&about.namespace), &server_resource());
     if let Some(status) = status {
-        let body = json!({
+        let mut body = json!({
             "apiVersion": "mailward.dev/v1alpha1", "kind": "MessagingServer",
             "metadata": {"name": about.name, "namespace": about.namespace}, "status": status,
         });
         let parameters = PatchParams::apply(MANAGER).force();
-        match servers.patch_status(&about.name, &parameters, &Patch::Apply(body)).await {
-            Ok(_) => metrics.status_written(),
-            // It was deleted meanwhile.
-            Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
-            Err(source) => return Err(Failure::Write(source)),
+        loop {
+            match servers.patch_status(&about.name, &parameters, &Patch::Apply(&body)).await {
+                Ok(_) => break metrics.status_written(),
+                // It was deleted meanwhile.
+                Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
+                // The definition is older than this operator. Each time there is a field less, so this ends.
+                Err(kube::Error::Api(status)) if leave_out(&mut body, &status.message) => {}
+                Err(source) => return Err(Failure::Write(source)),
+            }
         }
     }
     // From the last, so that the indices of the others hold.

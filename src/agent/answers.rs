@@ -32,6 +32,7 @@ impl Agent {
         }
         let facets = Facets {
             refused: self.refused.clone(),
+            newer: self.newer.clone(),
             suspended: self.engine.desired().suspended,
             watched: self.engine.desired().watched,
             complaints: self.chronicle.complaints(),

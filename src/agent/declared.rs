@@ -46,6 +46,7 @@ impl Agent {
                     self.chronicle.message(now, Level::Warning, &warning);
                 }
                 self.refused = None;
+                self.newer = wish.newer;
                 self.engine.accept(now, wish.desired);
                 self.put_in_force(&wish.site);
                 self.keep_last_good(now, bytes);

@@ -36,6 +36,9 @@ impl Link {
     pub(super) fn vitals(&self) -> crate::status::ApiVitals {
         match *self {}
     }
+    pub(super) fn rolls(&self) -> bool {
+        match *self {}
+    }
     pub(super) fn away(&self) -> Option<String> {
         match *self {}
     }
@@ -121,7 +124,12 @@ impl Agent {
 
     /// Everything is to be stopped: in a pod before it is killed ([R29]).
     pub(super) fn begin_end(&mut self, now: Now) {
-        let grace = self.front.as_ref().and_then(|front| front.resource.grace);
+        let grace = self.front.as_ref().and_then(|front| {
+            let made_with = front.resource.grace?;
+            // A pod keeps the grace period that it was made with, but the operator's own deletion gives it the present one.
+            let given = Some(grace::grace_period(self.engine.desired())).filter(|_| front.link.rolls());
+            Some(given.map_or(made_with, |given| given.max(made_with)))
+        });
         match grace {
             Some(grace) if self.engine.end_within(now, grace) => {
                 let words = format!("stop time-outs are shortened: the pod is killed after {} s", grace.as_secs());

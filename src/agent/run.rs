@@ -293,7 +293,7 @@ fn begin(
     (state, first, front): (State, First, Option<Front>),
 ) -> Result<Agent, RunError> {
     let at = now();
-    let First { wish: Wish { desired, site, warnings }, bytes: in_force, refused, .. } = first;
+    let First { wish: Wish { desired, site, warnings, newer }, bytes: in_force, refused, .. } = first;
     let pid = rustix::process::getpid().as_raw_nonzero().get();
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let mut chronicle = Chronicle::new(&site, &name, pid);
@@ -350,6 +350,7 @@ fn begin(
         name,
         pid,
         refused,
+        newer,
         conditions: Vec::new(),
         journal,
         last_good: OffLoop::new(state.clone(), State::save_last_good),

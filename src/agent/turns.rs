@@ -42,6 +42,8 @@ pub(super) struct Agent {
     pub(super) pid: i32,
     /// Why the newest document is not in force, where it was refused.
     pub(super) refused: Option<crate::status::Refusal>,
+    /// Fields of the document in force that are newer than this agent.
+    pub(super) newer: Vec<String>,
     pub(super) conditions: Vec<Condition>,
     pub(super) journal: Journal,
     pub(super) state: State,

@@ -30,6 +30,8 @@ pub(super) struct Wish {
     pub(super) site: Settings,
     /// Warnings, as `mailward validate` prints them.
     pub(super) warnings: Vec<String>,
+    /// The fields among them that an API server newer than this agent knows; they are not followed ([R25]).
+    pub(super) newer: Vec<String>,
 }
 
 /// Reads a document.
@@ -46,11 +48,13 @@ fn judge(read: document::Read, generation: i64) -> Result<Wish, Refused> {
         let words = all.first().and_then(|words| words.lines().next()).unwrap_or("no document").to_owned();
         return Err(Refused { first: Refusal { reason, words }, all: all.join("\n") });
     };
+    let newer = diagnostics.iter().filter(|diagnostic| diagnostic.rule == document::NEWER_FIELD);
     let warnings = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Warning);
     Ok(Wish {
         desired: document::resolve(&document, generation),
         site: document::settings(&document),
         warnings: warnings.map(ToString::to_string).collect(),
+        newer: newer.map(|diagnostic| diagnostic.path.clone()).collect(),
     })
 }
 
@@ -93,6 +97,7 @@ mod tests {
             "spec": {"profile": "Custom", "mood": "calm", "services": [{"name": "a", "command": ["/bin/a"]}]}}"#;
         let wish = read_resource(text, "a resource", 7).unwrap();
         assert!(wish.warnings.iter().any(|warning| warning.contains("mood")), "{:?}", wish.warnings);
+        assert_eq!(wish.newer, ["spec.mood"]);
         assert!(read(text, "a file", 1).unwrap_err().first.words.contains("mood"), "in a file it is a slip of the pen");
         let half = read_resource(&text[..40], "a resource", 7).unwrap_err();
         assert!(half.first.words.starts_with("a resource: it is no JSON"), "{half:?}");

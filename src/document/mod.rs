@@ -31,6 +31,7 @@ pub use resource::{ResourceReader, read_resource};
 pub use rules::{Cel, Rule, rules};
 pub use schema::schema;
 pub use spec::MessagingServer;
+pub use structure::NEWER_FIELD;
 
 #[cfg(test)]
 mod tests;

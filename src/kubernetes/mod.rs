@@ -18,6 +18,7 @@ mod watch;
 pub use reasons::{Reason, Told, reason};
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use kube::config::KubeConfigOptions;
@@ -107,6 +108,12 @@ impl Link {
     pub fn refused(&self, words: &str) {
         self.bell.ring(Told::refused(words), &self.shared);
         self.changed();
+    }
+
+    /// Whether the operator says that it replaces pods: an end that comes then is its own, with the time that the present
+    /// document needs.
+    pub fn rolls(&self) -> bool {
+        self.shared.rolls.load(Ordering::Relaxed)
     }
 
     /// What went there so far.

@@ -1,6 +1,6 @@
 //! What the tasks of the link and the loop know of each other: numbers, and two bells.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -30,6 +30,8 @@ pub(super) struct Shared {
     /// The object that Events are about, once it was seen.
     pub(super) regarding: watch::Sender<Option<ObjectReference>>,
     away: Mutex<Option<String>>,
+    /// Whether the operator says that it replaces pods.
+    pub(super) rolls: AtomicBool,
 }
 
 impl Default for Shared {
@@ -45,6 +47,7 @@ impl Default for Shared {
             events_sent: AtomicU64::new(0),
             events_dropped: AtomicU64::new(0),
             regarding: watch::Sender::new(None),
+            rolls: AtomicBool::new(false),
             away: Mutex::new(Some("the API server has not answered yet".to_owned())),
         }
     }

@@ -19,7 +19,7 @@ use crate::control::Request;
 use crate::model::Fingerprint;
 use crate::policy::rate::{Backoff, Bucket};
 use crate::sources::{Resource, SourceError};
-use crate::status::Instance;
+use crate::status::{Instance, leave_out};
 
 /// The declared rate: so many writes at once, then one each so often.
 const BURST: u32 = 5;
@@ -100,14 +100,22 @@ async fn write(
     params: &PatchParams,
     entry: &Instance,
 ) -> Result<(Option<Value>, u64), Failure> {
-    let patch = Patch::Apply(json!({
+    let mut asked = json!({
         "apiVersion": "mailward.dev/v1alpha1",
         "kind": "MessagingServer",
         "metadata": { "name": resource.name },
         "status": { "instances": [entry] },
-    }));
-    let written = timeout(ATTEMPT, api.patch_status(&resource.name, params, &patch));
-    let object = written.await.map_err(|_| Failure::Late(ATTEMPT))??;
+    });
+    let object = loop {
+        let patch = Patch::Apply(&asked);
+        let written = timeout(ATTEMPT, api.patch_status(&resource.name, params, &patch));
+        match written.await.map_err(|_| Failure::Late(ATTEMPT))? {
+            Ok(object) => break object,
+            // The definition is older than this agent. Each time there is a field less, so this ends.
+            Err(kube::Error::Api(status)) if leave_out(&mut asked, &status.message) => {}
+            Err(error) => return Err(error.into()),
+        }
+    };
     let version = object.metadata.resource_version.as_deref().and_then(|version| version.parse().ok());
     Ok((entry_of(&object.data, &resource.pod).cloned(), version.unwrap_or(0)))
 }

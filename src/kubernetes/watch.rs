@@ -4,6 +4,7 @@
 //! `resourceNames` are enough; a list, as a reflector makes it, would need more, and a streaming list is not everywhere.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
@@ -18,12 +19,16 @@ use tokio::time::timeout;
 use super::failure::Failure;
 use super::shared::{Shared, count, entry_of};
 use super::{ATTEMPT, PAUSES};
+use crate::clock;
 use crate::model::Fingerprint;
 use crate::policy::rate::Backoff;
 use crate::sources::{Candidate, Origin, Resource, SourceError};
+use crate::status::ConditionReason;
 
 /// How long a watch lasts until the server ends it; it is begun anew where it ended, without a read.
 const WATCH_SECONDS: u32 = 290;
+/// A watch that lasted so long was ended because its time was over.
+const IN_TIME: Duration = Duration::from_secs(WATCH_SECONDS as u64 - 10);
 /// A server with nothing to tell says so about once a minute (bookmarks); one that is silent for longer is gone.
 const SILENCE: Duration = Duration::from_secs(150);
 
@@ -35,8 +40,8 @@ struct Follower {
     resource: Resource,
     candidates: mpsc::Sender<Candidate>,
     shared: Arc<Shared>,
-    /// uid and generation of what was told last.
-    told: Option<(String, i64)>,
+    /// uid, generation and fingerprint of what was told last.
+    told: Option<(String, i64, Fingerprint)>,
     /// The failure that was told last.
     failed: Option<SourceError>,
 }
@@ -70,17 +75,14 @@ pub(super) async fn follow(
 impl Follower {
     /// Reads and watches until that fails.
     async fn once(&mut self, backoff: &mut Backoff) -> Result<Failure, Ended> {
-        let read = match timeout(ATTEMPT, self.api.get(&self.resource.name)).await {
-            Ok(Ok(object)) => object,
-            Ok(Err(error)) => return Ok(error.into()),
-            Err(_) => return Ok(Failure::Late(ATTEMPT)),
+        let mut version = match self.read().await? {
+            Ok(version) => version,
+            Err(failure) => return Ok(failure),
         };
-        let mut version = read.metadata.resource_version.clone().unwrap_or_default();
-        self.see(&read).await?;
-        drop(read);
         let selector = format!("metadata.name={}", self.resource.name);
         let params = WatchParams::default().fields(&selector).timeout(WATCH_SECONDS);
         loop {
+            let begun = clock::boot();
             let mut events = match timeout(ATTEMPT, self.api.watch(&params, &version)).await {
                 Ok(Ok(events)) => Box::pin(events),
                 Ok(Err(error)) => return Ok(error.into()),
@@ -104,7 +106,26 @@ impl Follower {
                     Err(_) => return Ok(Failure::Silent(SILENCE)),
                 }
             }
+            // It ended it before its time, as it does when the resource definition changed. What was told until then had
+            // no field that only the new one knows, and nobody tells it again.
+            if clock::boot().since(begun) < IN_TIME {
+                version = match self.read().await? {
+                    Ok(version) => version,
+                    Err(failure) => return Ok(failure),
+                };
+            }
         }
+    }
+
+    /// Reads it as it is now; the version that a watch goes on from.
+    async fn read(&mut self) -> Result<Result<String, Failure>, Ended> {
+        let read = match timeout(ATTEMPT, self.api.get(&self.resource.name)).await {
+            Ok(Ok(object)) => object,
+            Ok(Err(error)) => return Ok(Err(error.into())),
+            Err(_) => return Ok(Err(Failure::Late(ATTEMPT))),
+        };
+        self.see(&read).await?;
+        Ok(Ok(read.metadata.resource_version.unwrap_or_default()))
     }
 
     /// The object as it is now: a document, where it is a new one, and the own entry in it.
@@ -112,7 +133,10 @@ impl Follower {
         let metadata = &object.metadata;
         let (uid, generation) = (metadata.uid.clone().unwrap_or_default(), metadata.generation.unwrap_or(0));
         self.compare_the_entry(object);
-        if self.told.as_ref().is_some_and(|(known, told)| *known == uid && *told == generation) {
+        self.shared.rolls.store(rolls(object), Ordering::Relaxed);
+        let bytes = document(object, &uid, generation);
+        let told = (uid, generation, Fingerprint::of(&bytes));
+        if self.told.as_ref() == Some(&told) {
             return Ok(());
         }
         let reference = ObjectReference {
@@ -124,10 +148,9 @@ impl Follower {
             ..ObjectReference::default()
         };
         self.shared.regarding.send_replace(Some(reference));
-        let bytes = document(object, &uid, generation);
         let origin = Origin::Resource { words: self.resource.words(), generation };
         self.candidates.send(Candidate { bytes: Ok(bytes), origin }).await.map_err(|_| Ended)?;
-        self.told = Some((uid, generation));
+        self.told = Some(told);
         Ok(())
     }
 
@@ -157,6 +180,14 @@ impl Follower {
         let origin = Origin::Resource { words: self.resource.words(), generation: 0 };
         self.candidates.send(Candidate { bytes: Err(meaning), origin }).await.map_err(|_| Ended)
     }
+}
+
+/// Whether the operator says that it replaces pods; it says so before it deletes one.
+fn rolls(object: &DynamicObject) -> bool {
+    let conditions = object.data.pointer("/status/conditions").and_then(serde_json::Value::as_array);
+    let says =
+        |it: &serde_json::Value| it["status"] == "True" && it["reason"] == ConditionReason::RollingWorkload.word();
+    conditions.into_iter().flatten().any(says)
 }
 
 /// What of the object is the document: who it is and what is wanted. Two objects that want the same under the same

@@ -19,6 +19,8 @@ pub struct Refusal {
 pub struct Facets {
     /// Why the newest document was refused, if it was.
     pub refused: Option<Refusal>,
+    /// Fields of the document in force that this agent, being older than they are, does not follow.
+    pub newer: Vec<String>,
     /// Whether everything automatic is suspended.
     pub suspended: bool,
     /// Whether somebody watches.
@@ -43,7 +45,13 @@ pub fn conditions(instance: &Instance, facets: &Facets, previous: &[Condition], 
     };
     let down = names(&|service| service.required && service.ready != Truth::True && !service.held);
     let held = names(&|service| service.held);
-    let spent = names(&|service| service.gave_up);
+    // In the words of `why`: it says what was spent.
+    let spent: Vec<String> = wanted
+        .iter()
+        .filter(|service| service.gave_up)
+        .map(|service| format!("{} {}", service.name, service.reason))
+        .collect();
+    let spent = spent.join("; ");
     let unchecked = names(&|service| service.reason.contains("its checker refuses the new one"));
     let optional = names(&|service| !service.required && service.ready != Truth::True);
     let unknown = wanted.iter().any(|service| service.ready == Truth::Unknown);
@@ -52,17 +60,15 @@ pub fn conditions(instance: &Instance, facets: &Facets, previous: &[Condition], 
         (Truth::Unknown, Reason::Pending, "not every service has been looked at".to_owned())
     } else if !held.is_empty() {
         (Truth::False, Reason::Held, format!("held: {held}"))
+    } else if !down.is_empty() && !spent.is_empty() {
+        (Truth::False, Reason::ServicesNotReady, format!("not ready: {down}; {spent}"))
     } else if !down.is_empty() {
         (Truth::False, Reason::ServicesNotReady, format!("not ready: {down}"))
     } else {
         (Truth::True, Reason::AllReady, "every required service is ready".to_owned())
     };
     let stalled = if !spent.is_empty() {
-        (
-            Truth::True,
-            Reason::GaveUp,
-            format!("the restart budget is spent: {spent}; start it or change its declaration"),
-        )
+        (Truth::True, Reason::GaveUp, format!("{spent}; start it or change its declaration"))
     } else if let Some(refused) = &facets.refused {
         (Truth::True, Reason::ConfigRejected, refused.words.clone())
     } else if !unchecked.is_empty() {
@@ -121,6 +127,10 @@ pub fn conditions(instance: &Instance, facets: &Facets, previous: &[Condition], 
         None if !unchecked.is_empty() => {
             let words = format!("its checker refuses the new configuration of: {unchecked}; what runs is not touched");
             (Truth::False, Reason::CheckFailed, words)
+        }
+        None if !facets.newer.is_empty() => {
+            let words = "the document is in force but for fields that are newer than this agent";
+            (Truth::True, Reason::Accepted, format!("{words}: {}", facets.newer.join(", ")))
         }
         None => (Truth::True, Reason::Accepted, "the document is in force".to_owned()),
     };

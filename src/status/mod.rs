@@ -11,6 +11,7 @@ mod entry;
 mod merge;
 mod probes;
 mod reasons;
+mod room;
 mod tasks;
 mod vitals;
 
@@ -21,6 +22,7 @@ pub use entry::{InstanceCondition, Whose, entry, waiting};
 pub use merge::{Active, Gathered, Rollout, WorkloadFacts, merge, restarts_in_window, services_ready};
 pub use probes::{GaugeProbe, ListenerProbe, ProbeReport, ProbeSample, ProbeSeries, ServiceProbe};
 pub use reasons::{ConditionReason, ConditionType};
+pub use room::leave_out;
 pub use tasks::{TaskStatus, tasks};
 pub use vitals::{ApiVitals, ServiceVitals, Vitals};
 

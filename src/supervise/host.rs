@@ -187,6 +187,8 @@ impl Host {
                     host.inotify = Some(inotify::init(flags).map_err(kernel("inotify"))?);
                     host.domain = Some(domain);
                 }
+                // In a container they are seldom there, and the first process of it loses nobody either: that is no flaw.
+                Err(_) if rustix::process::getpid().is_init() => {}
                 Err(why) => complaints.say(format!("services run without cgroups of their own: {why}")),
             }
         }

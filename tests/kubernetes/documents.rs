@@ -47,7 +47,10 @@ fn r25_an_edit_restarts_only_what_it_touches_and_a_bad_document_changes_nothing(
         (pid_a, next_b),
         "the same document restarts nothing"
     );
-    assert_eq!(server.book(), ["+a", "+b", "-b", "+b"].map(str::to_owned));
+    let mut book = server.book();
+    // Neither waits for the other: which of the two shells writes first is nobody's promise.
+    book[..2].sort();
+    assert_eq!(book, ["+a", "+b", "-b", "+b"].map(str::to_owned));
 }
 
 #[test]

@@ -9,10 +9,14 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 
+/// The project.
+const PROJECT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
 /// A cluster that runs.
 pub(crate) struct Cluster {
     folder: PathBuf,
     kube: String,
+    helm: String,
 }
 
 /// What a command said.
@@ -31,8 +35,8 @@ pub(crate) fn cluster() -> &'static Cluster {
     CLUSTER.get_or_init(|| {
         let folder = env::var_os("MAILWARD_CLUSTER")
             .expect("MAILWARD_CLUSTER is not set: .ci/test-cluster brings a cluster up and runs these tests in it");
-        let kube = good(script().args(["path", "kube"]), "").trim().to_owned();
-        Cluster { folder: folder.into(), kube }
+        let path = |of| good(script().args(["path", of]), "").trim().to_owned();
+        Cluster { folder: folder.into(), kube: path("kube"), helm: path("helm") }
     })
 }
 
@@ -55,6 +59,21 @@ impl Cluster {
     /// The same, with something on its standard input.
     pub(crate) fn kubectl_reads(&self, arguments: &[&str], input: &str) -> String {
         good(&mut self.command(arguments), input)
+    }
+
+    /// What helm prints. Charts are named from the project's folder.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub(crate) fn helm(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(&self.helm);
+        command.args(arguments).env("KUBECONFIG", self.folder.join("kubeconfig")).current_dir(PROJECT);
+        good(&mut command, "")
+    }
+
+    /// The folder that goes with the cluster. Its node sees it too.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// What kubectl complains of.
@@ -95,7 +114,7 @@ impl Drop for Away<'_> {
 }
 
 fn script() -> Command {
-    Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.ci/cluster"))
+    Command::new(Path::new(PROJECT).join(".ci/cluster"))
 }
 
 fn good(command: &mut Command, input: &str) -> String {

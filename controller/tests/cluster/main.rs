@@ -3,8 +3,20 @@
 
 #![allow(missing_docs, reason = "nobody links against a test")]
 
+mod at_rest;
+mod crashes;
+mod edits;
+mod ends;
+mod installed;
 mod kubectl;
+mod mail;
 mod mail_image;
+mod many;
 mod namespace;
+mod outages;
+mod parts;
+mod rights;
+mod server;
+mod skew;
 mod talk;
 mod watch;

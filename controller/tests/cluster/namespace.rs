@@ -56,14 +56,25 @@ impl Namespace {
         namespace
     }
 
-    /// Applies an object by server-side apply.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What kubectl prints about this namespace.
+    pub(crate) fn kubectl_here(&self, arguments: &[&str]) -> String {
+        self.cluster.kubectl(&[&["-n", &self.name], arguments].concat())
+    }
+
+    /// Applies an object by server-side apply, whoever else has changed it since.
     pub(crate) fn apply(&self, object: &Value) {
-        self.cluster.kubectl_reads(&["-n", &self.name, "apply", "--server-side", "-f", "-"], &object.to_string());
+        let arguments = ["-n", &self.name, "apply", "--server-side", "--force-conflicts", "-f", "-"];
+        self.cluster.kubectl_reads(&arguments, &object.to_string());
     }
 
     /// Why an object is not accepted.
     pub(crate) fn apply_refused(&self, object: &Value) -> String {
-        self.cluster.refused(&["-n", &self.name, "apply", "--server-side", "-f", "-"], &object.to_string())
+        self.cluster
+            .refused(&["-n", &self.name, "apply", "--server-side", "--force-conflicts", "-f", "-"], &object.to_string())
     }
 
     /// An object as it is.
@@ -75,6 +86,17 @@ impl Namespace {
     /// Waits until an object is as wanted, and returns it so.
     pub(crate) fn until(&self, kind: &str, name: &str, wanted: impl FnMut(&Value) -> bool) -> Value {
         until(self.cluster, [&self.name, kind, name], PATIENCE, wanted)
+    }
+
+    /// Waits until one of the objects of a kind is as wanted, and returns it so.
+    pub(crate) fn any(&self, kind: &str, wanted: impl FnMut(&Value) -> bool) -> Value {
+        until(self.cluster, [&self.name, kind, ""], PATIENCE, wanted)
+    }
+
+    /// Waits until an object is gone.
+    pub(crate) fn gone(&self, kind: &str, name: &str) {
+        let limit = format!("--timeout={}s", PATIENCE.as_secs());
+        self.kubectl_here(&["wait", "--for=delete", &format!("{kind}/{name}"), &limit]);
     }
 
     /// Waits, as a person would with `kubectl wait`, until a condition of an object holds.

@@ -1,6 +1,6 @@
 //! Conversations by lines with a mail server in the cluster: SMTP (and LMTP) and IMAP.
 
-use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -31,7 +31,11 @@ impl Talk {
         loop {
             match TcpStream::connect_timeout(&address, LIMIT) {
                 Ok(stream) => return Self::over(stream),
-                Err(error) if error.kind() == ErrorKind::ConnectionRefused && Instant::now() < end => {
+                // The two words that the node has for a Service without anybody behind it.
+                Err(error)
+                    if [ErrorKind::ConnectionRefused, ErrorKind::HostUnreachable].contains(&error.kind())
+                        && Instant::now() < end =>
+                {
                     thread::sleep(Duration::from_millis(50));
                 }
                 Err(error) => panic!("{address}: {error}"),
@@ -70,6 +74,16 @@ impl Talk {
         }
     }
 
+    /// Waits until the mailbox changes (RFC 2177).
+    pub(crate) fn idle(&mut self) {
+        self.tag += 1;
+        let tag = format!("i{} ", self.tag);
+        self.send(&format!("{tag}IDLE"));
+        while !self.line().contains("EXISTS") {}
+        self.send("DONE");
+        while !self.line().starts_with(&tag) {}
+    }
+
     /// Says a command of IMAP, wants `OK`, and returns the lines before it.
     pub(crate) fn imap(&mut self, words: &str) -> Vec<String> {
         self.tag += 1;
@@ -85,4 +99,16 @@ impl Talk {
             lines.push(line);
         }
     }
+}
+
+/// The answer to a request of HTTP.
+pub(crate) fn http(address: SocketAddr, method: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect_timeout(&address, LIMIT).unwrap_or_else(|error| panic!("{address}: {error}"));
+    stream.set_read_timeout(Some(LIMIT)).expect("a limit above zero");
+    let words =
+        format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    stream.write_all(words.as_bytes()).expect("it listens");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap_or_else(|error| panic!("no answer: {error}"));
+    answer
 }

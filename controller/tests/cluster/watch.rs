@@ -28,7 +28,8 @@ struct Watching {
 
 impl Watching {
     fn begin(cluster: &Cluster, namespace: &str, kind: &str, name: &str) -> Self {
-        let selector = format!("metadata.name={name}");
+        // An empty name means every object of the kind.
+        let selector = if name.is_empty() { String::new() } else { format!("metadata.name={name}") };
         let arguments = [
             "-n",
             namespace,
@@ -52,7 +53,11 @@ impl Watching {
         let (sender, seen) = channel();
         thread::spawn(move || {
             for event in serde_json::Deserializer::from_reader(output).into_iter::<Event>() {
-                let Ok(event) = event else { return };
+                let Ok(mut event) = event else { return };
+                // Nobody reads who owns which field, least of all in the words of a test that failed.
+                if let Some(Value::Object(metadata)) = event.object.get_mut("metadata") {
+                    metadata.remove("managedFields");
+                }
                 if sender.send(event).is_err() {
                     return;
                 }
@@ -92,10 +97,22 @@ pub(crate) fn until(
                 Ok(Event { object, .. }) => last = Some(object),
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {
-                    panic!("{kind} {name} is not as wanted after {limit:?}; last seen: {last:#?}")
+                    panic!("{kind} {name} is not as wanted after {limit:?}; last seen: {:#}", last.unwrap_or_default())
                 }
             }
         }
         assert!(Instant::now() < end, "nobody can be asked about {kind} {name} for {limit:?}; last seen: {last:#?}");
+    }
+}
+
+/// Asks again and again, where nothing can be watched.
+///
+/// # Panics
+/// When that does not come in time.
+pub(crate) fn poll(what: &str, mut wanted: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !wanted() {
+        assert!(Instant::now() < end, "{what}: not after {PATIENCE:?}");
+        thread::sleep(Duration::from_millis(100));
     }
 }

@@ -19,6 +19,8 @@ use words::{
     shorten, subject, trap_fault, wrong_type,
 };
 
+/// The rule of a warning about a field that an API server knows and this program does not.
+pub const NEWER_FIELD: &str = "newer-field";
 /// Most services in a file; a resource holds as many as the schema says.
 pub(super) const MAX_SERVICES_IN_A_FILE: u64 = 4_096;
 
@@ -350,7 +352,7 @@ impl Walk<'_> {
 /// Said of a field of an object that the API server took and this program does not know.
 fn newer_than_this(entry: &Entry, path: &str) -> Fault {
     let message = format!("`{}` is no field that this program knows; it is ignored", shorten(&entry.key));
-    let mut fault = Fault::error("newer-field", Some(entry.key_place), message)
+    let mut fault = Fault::error(NEWER_FIELD, Some(entry.key_place), message)
         .about(&join(path, &entry.key))
         .cure("upgrade the agent if the field shall have effect");
     fault.severity = Severity::Warning;
