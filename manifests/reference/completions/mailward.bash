@@ -50,6 +50,9 @@ _mailward() {
             mailward,probe)
                 cmd="mailward__subcmd__probe"
                 ;;
+            mailward,reexec)
+                cmd="mailward__subcmd__reexec"
+                ;;
             mailward,release)
                 cmd="mailward__subcmd__release"
                 ;;
@@ -125,6 +128,9 @@ _mailward() {
             mailward__subcmd__help,probe)
                 cmd="mailward__subcmd__help__subcmd__probe"
                 ;;
+            mailward__subcmd__help,reexec)
+                cmd="mailward__subcmd__help__subcmd__reexec"
+                ;;
             mailward__subcmd__help,release)
                 cmd="mailward__subcmd__help__subcmd__release"
                 ;;
@@ -189,7 +195,7 @@ _mailward() {
 
     case "${cmd}" in
         mailward)
-            opts="-h -V --socket --help --version run validate plan status start stop restart reload hold release reset why history guard task sched probe canary simulate schema completions man demo install help"
+            opts="-h -V --socket --help --version run validate plan status start stop restart reload hold release reset reexec why history guard task sched probe canary simulate schema completions man demo install help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -299,7 +305,7 @@ _mailward() {
             return 0
             ;;
         mailward__subcmd__help)
-            opts="run validate plan status start stop restart reload hold release reset why history guard task sched probe canary simulate schema completions man demo install help"
+            opts="run validate plan status start stop restart reload hold release reset reexec why history guard task sched probe canary simulate schema completions man demo install help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -453,6 +459,20 @@ _mailward() {
             return 0
             ;;
         mailward__subcmd__help__subcmd__probe)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mailward__subcmd__help__subcmd__reexec)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -805,6 +825,24 @@ _mailward() {
                     COMPREPLY=($(compgen -W "table wide json yaml" -- "${cur}"))
                     return 0
                     ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mailward__subcmd__reexec)
+            opts="-h --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
