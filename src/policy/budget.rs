@@ -117,6 +117,20 @@ mod tests {
     }
 
     #[test]
+    fn r11_r14_a_give_up_of_the_store_clients_is_over_only_after_its_time_and_the_window() {
+        let minutes = |minutes: u64| Boot(minutes * 60_000);
+        let with = |on_give_up| Autorestart { on_give_up, ..policy(1) };
+        let retry = |after| with(OnGiveUp::RetryAfter(Duration::from_mins(after)));
+        for (policy, last) in [(retry(20), 20), (retry(1), 10)] {
+            assert!(!is_over_for_clients(minutes(5), &policy, minutes(5 + last)), "exactly then it is inside");
+            assert!(is_over_for_clients(minutes(5), &policy, Boot(minutes(5 + last).0 + 1)));
+        }
+        for never in [with(OnGiveUp::Stay), with(OnGiveUp::Failover)] {
+            assert!(!is_over_for_clients(minutes(5), &never, minutes(100_000)));
+        }
+    }
+
+    #[test]
     fn r11_a_clock_that_went_back_does_not_open_the_window() {
         let mut marks = Marks::default();
         charge(&mut marks.charges, &policy(1), Boot(1_000_000));

@@ -8,7 +8,6 @@ use std::collections::VecDeque;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags};
 
@@ -19,8 +18,9 @@ use crate::model::Identity;
 
 /// Threads at most; each costs a few pages.
 const MOST: usize = 8;
-/// How long a thread that was roused stays awake for a job: longer than a turn of the agent takes.
-const LINGER: Duration = Duration::from_micros(300);
+/// How often a thread that was roused looks for a job before it sleeps: some 300 us on an idle processor, longer than a turn
+/// of the agent takes.
+const LOOKS: usize = 1_000;
 
 /// A child to be made; the ticket comes back with the answer.
 pub(super) struct Job {
@@ -77,8 +77,10 @@ impl Shared {
 
     /// Stays awake until there is a job, or for a moment; whoever else wants this processor has it meanwhile.
     fn linger(&self) {
-        let since = Instant::now();
-        while self.waiting.load(Ordering::Acquire) == 0 && since.elapsed() < LINGER {
+        for _ in 0..LOOKS {
+            if self.waiting.load(Ordering::Acquire) > 0 {
+                return;
+            }
             std::thread::yield_now();
         }
     }
