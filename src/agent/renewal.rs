@@ -8,27 +8,20 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access};
 
 use super::run::own_program;
-use super::turns::Agent;
-use crate::report::sd_notify::State;
 
-impl Agent {
-    /// The program to go on as.
-    ///
-    /// # Errors
-    /// There is none, in words: whoever asked is told, and nothing changes.
-    pub(super) fn renewal(&mut self) -> Result<PathBuf, String> {
-        let program = own_program().ok_or("the kernel does not say which program this is; is /proc mounted?")?;
-        executable(&program)?;
-        // READY comes from the successor.
-        self.tell_systemd(&[State::Reloading]);
-        Ok(program)
-    }
+/// The program to go on as.
+///
+/// # Errors
+/// There is none, in words: whoever asked is told, and nothing changes.
+pub(super) fn program() -> Result<PathBuf, String> {
+    let program = own_program().ok_or("the kernel does not say which program this is; is /proc mounted?")?;
+    executable(&program)?;
+    Ok(program)
 }
 
 fn executable(program: &Path) -> Result<(), String> {
     let shown = program.display();
-    let is_file = program.is_file();
-    if !is_file {
+    if !program.is_file() {
         return Err(format!("there is no program {shown} to go on as: install it there first"));
     }
     access(program, Access::EXEC_OK).map_err(|error| format!("{shown} cannot be executed: {error}"))

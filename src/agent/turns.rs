@@ -15,6 +15,7 @@ use super::gauges::Gauges;
 use super::handover::Parting;
 use super::inquiries::Inquiries;
 use super::off_loop::OffLoop;
+use super::renewal;
 use super::rounds::Rounds;
 use super::schedule::Reply;
 use crate::clients::{Clients, Report};
@@ -152,7 +153,7 @@ impl Agent {
                     self.tell_systemd(&[sd_notify::State::Stopping]);
                     let _ = done.send(Ok(()));
                 }
-                Request::End { ending: Ending::InPlace, done } => match self.renewal() {
+                Request::End { ending: Ending::InPlace, done } => match renewal::program() {
                     Ok(program) => after = After::Renew(program, done),
                     Err(words) => drop(done.send(Err(NotEnded::Impossible(words)))),
                 },
@@ -234,7 +235,20 @@ impl Agent {
         if turn.finished {
             return Ok(After::End(None));
         }
-        Ok(after)
+        match after {
+            // Told in the same turn or before: a successor would know nothing of it and start everything again.
+            After::Renew(_, done) if self.engine.history().ending => {
+                let words = "everything is being stopped, and then this agent ends; start it again".to_owned();
+                let _ = done.send(Err(NotEnded::Impossible(words)));
+                Ok(After::Wait)
+            }
+            After::Renew(program, done) => {
+                // READY comes from the successor.
+                self.tell_systemd(&[sd_notify::State::Reloading]);
+                Ok(After::Renew(program, done))
+            }
+            After::Wait | After::End(_) => Ok(after),
+        }
     }
 
     fn answer(&mut self, question: Request) {

@@ -119,6 +119,21 @@ fn r31_who_is_told_to_end_while_its_program_is_replaced_stops_everything_all_the
 }
 
 #[test]
+fn r31_who_stops_everything_does_not_begin_anew_as_another_program() {
+    let deaf = "command: [/bin/sh, -c, \"trap '' TERM; echo > $0/up; while :; do sleep 0.05; done\", '{dir}'], stopTimeout: 3s";
+    let mut house = House::started(&services(&[("imap", deaf)]));
+    house.all_ready();
+    house.has("up");
+    house.signal_agent(Signal::TERM);
+    eventually("the stop", || house.status().reason("imap").contains("stop").then_some(()));
+    let said = reexec(&house);
+    assert_ne!(said.code, 0, "{said:?}");
+    assert!(said.err.contains("everything is being stopped"), "{said:?}");
+    assert!(house.ended().success());
+    assert_eq!(house.processes(), Vec::<i32>::new());
+}
+
+#[test]
 fn as_process_1_too_the_agent_goes_on_as_another_program() {
     let mut house = House::new(&services(&[("imap", "")]));
     let one = as_process_one(&mut house);
