@@ -7,6 +7,16 @@ use mailward_controller::kinds::Kind;
 
 use crate::place::Place;
 
+/// What the operator makes for a resource without storage.
+const OBJECTS: [(Kind, &str); 6] = [
+    (Kind::ServiceAccount, "mail-mailward"),
+    (Kind::Role, "mail-mailward"),
+    (Kind::RoleBinding, "mail-mailward"),
+    (Kind::Service, "mail"),
+    (Kind::Service, "mail-pods"),
+    (Kind::StatefulSet, "mail"),
+];
+
 #[tokio::test]
 async fn an_object_that_somebody_removes_is_written_again() {
     let place = Place::new("removed").await;
@@ -15,14 +25,7 @@ async fn an_object_that_somebody_removes_is_written_again() {
     place.until(place.objects(Kind::Pod), "mail-0", |_| true).await;
     place.says("mail", "Ready", "False", "Pending").await;
     // Nothing else happens in this namespace and no round comes by itself: only the removal can be the reason.
-    for (kind, name) in [
-        (Kind::ServiceAccount, "mail-mailward"),
-        (Kind::Role, "mail-mailward"),
-        (Kind::RoleBinding, "mail-mailward"),
-        (Kind::Service, "mail"),
-        (Kind::Service, "mail-pods"),
-        (Kind::StatefulSet, "mail"),
-    ] {
+    for (kind, name) in OBJECTS {
         let objects = place.objects(kind);
         // Twice: what was written again is remembered no better than what was written first.
         for _ in 0..2 {
@@ -48,14 +51,7 @@ async fn a_resource_that_is_made_again_by_the_same_name_gets_objects_of_its_own_
                 .flatten()
                 .any(|owner| Some(&owner.uid) == server.metadata.uid.as_ref())
         };
-        for (kind, name) in [
-            (Kind::ServiceAccount, "mail-mailward"),
-            (Kind::Role, "mail-mailward"),
-            (Kind::RoleBinding, "mail-mailward"),
-            (Kind::Service, "mail"),
-            (Kind::Service, "mail-pods"),
-            (Kind::StatefulSet, "mail"),
-        ] {
+        for (kind, name) in OBJECTS {
             place.until(place.objects(kind), name, ours).await;
         }
         place.says("mail", "Ready", "False", "Pending").await;
