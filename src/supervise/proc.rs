@@ -80,17 +80,25 @@ pub(super) fn marker(pid: i32) -> Marker {
     // Several times, because it may execute a program between the opening, the reading (what was opened is then gone)
     // and the question why there was nothing to read.
     for _ in 0..8 {
-        let mut environ = Vec::new();
-        // 256 KiB bounds what a hostile environment costs.
-        let file = File::open(format!("/proc/{pid}/environ"));
-        match file.and_then(|f| f.take(256 * 1024).read_to_end(&mut environ)) {
-            Ok(0) if between_programs(pid) => return Marker::NotNow,
-            Ok(0) => {}
-            Ok(_) => return environ.split(|b| *b == 0).find_map(parse_marker).unwrap_or(Marker::None),
+        match environment(pid).as_deref() {
+            Ok([]) if between_programs(pid) => return Marker::NotNow,
+            Ok([]) => {}
+            Ok(environ) => return environ.split(|b| *b == 0).find_map(parse_marker).unwrap_or(Marker::None),
             Err(_) => return Marker::None,
         }
     }
     Marker::None
+}
+
+/// What /proc/PID/environ holds, up to 256 KiB, which bounds what a hostile environment costs.
+///
+/// By one read: the kernel keeps a program's memory for as long as a read takes, and no longer. One that was read in two
+/// parts looks as if it ended after the first where the process executed another program in between.
+fn environment(pid: i32) -> std::io::Result<Vec<u8>> {
+    let mut environ = Vec::with_capacity(256 * 1024);
+    let file = File::open(format!("/proc/{pid}/environ"))?;
+    rustix::io::read(&file, rustix::buffer::spare_capacity(&mut environ))?;
+    Ok(environ)
 }
 
 /// The same for a look, which has one chance: waits, within bounds, for a process that is between two programs.
@@ -172,6 +180,25 @@ mod tests {
         let identity = identity(own).unwrap();
         assert!(lives(identity));
         assert!(!lives(Identity { started: identity.started + 1, ..identity }));
+    }
+
+    #[test]
+    fn r05_a_process_that_executes_one_program_after_the_other_never_looks_like_a_stranger() {
+        let mut child = std::process::Command::new("/bin/sh")
+            .args(["-c", r#"exec /bin/sh -c "$0" "$0""#, r#"exec /bin/sh -c "$0" "$0""#])
+            .env_clear()
+            .env("FILL", "x".repeat(64 * 1024))
+            .env(MARKER, "here/restless/7")
+            .spawn()
+            .unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let ours = Marker::Of("here".to_owned(), "restless".to_owned(), Incarnation(7));
+        let seen: Vec<Marker> = (0..20_000).map(|_| marker(pid)).filter(|marker| *marker != Marker::NotNow).collect();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(seen.len() > 100, "{} answers", seen.len());
+        let others = seen.iter().filter(|marker| **marker != ours).count();
+        assert_eq!(others, 0, "of {} answers", seen.len());
     }
 
     #[test]
