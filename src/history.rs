@@ -35,57 +35,89 @@ pub struct History {
 #[serde(rename_all = "camelCase", default)]
 pub struct Marks {
     /// The last incarnation number that was used, noted before the spawn.
+    #[serde(skip_serializing_if = "is_plain")]
     pub used: Incarnation,
     /// Which process [`Self::used`] is; none until the spawn was answered. An unproven start never charges.
+    #[serde(skip_serializing_if = "is_plain")]
     pub proven: Option<Identity>,
     /// The last incarnation that ended or never came to be.
+    #[serde(skip_serializing_if = "is_plain")]
     pub ended: Incarnation,
     /// The last incarnation that was ready once: the latch ([R8]).
+    #[serde(skip_serializing_if = "is_plain")]
     pub ready: Incarnation,
     /// When [`Self::used`] was spawned.
+    #[serde(skip_serializing_if = "is_plain")]
     pub spawned_at: Boot,
     /// The same moment for people.
+    #[serde(skip_serializing_if = "is_plain")]
     pub spawned_wall: Wall,
     /// When it counts as failed if it is not ready by then.
+    #[serde(skip_serializing_if = "is_plain")]
     pub ready_by: Boot,
     /// The launch declaration it was spawned with.
+    #[serde(skip_serializing_if = "is_plain")]
     pub launched_as: Fingerprint,
     /// The content of the watched files that it runs with.
+    #[serde(skip_serializing_if = "is_plain")]
     pub files: Option<Fingerprint>,
     /// Every incarnation up to this one is to end.
+    #[serde(skip_serializing_if = "is_plain")]
     pub retire: Option<Retire>,
     /// The rung of the stop ladder that was last taken.
+    #[serde(skip_serializing_if = "is_plain")]
     pub stop: Option<StopMark>,
     /// A person wants it stopped by KILL at once.
+    #[serde(skip_serializing_if = "is_plain")]
     pub forced: bool,
     /// It could not be emptied by KILL: noted once, so that it is said once.
+    #[serde(skip_serializing_if = "is_plain")]
     pub stop_failed: bool,
     /// A failure that nothing has answered yet.
+    #[serde(skip_serializing_if = "is_plain")]
     pub failure: Option<Failure>,
     /// It failed before it was ready since it was last ready; the list order waits for it no longer.
+    #[serde(skip_serializing_if = "is_plain")]
     pub stumbled: bool,
     /// The automatic restarts that count, oldest first; never more than the budget of a window.
+    #[serde(skip_serializing_if = "is_plain")]
     pub charges: Vec<Boot>,
     /// Its restart budget was spent.
+    #[serde(skip_serializing_if = "is_plain")]
     pub given_up: Option<GivenUp>,
     /// A person wants it down.
+    #[serde(skip_serializing_if = "is_plain")]
     pub hold: Option<Hold>,
     /// A person wants it up: it may act although everything automatic is suspended.
+    #[serde(skip_serializing_if = "is_plain")]
     pub ordered: bool,
     /// A person wants it restarted.
+    #[serde(skip_serializing_if = "is_plain")]
     pub restart_ordered: Option<Force>,
     /// A person wants its files taken over.
+    #[serde(skip_serializing_if = "is_plain")]
     pub reload_ordered: bool,
     /// The last value of `restartedAt` that was acted upon.
+    #[serde(skip_serializing_if = "is_plain")]
     pub restarted_at: Option<Name>,
     /// What the configuration checker last said, and of what.
+    #[serde(skip_serializing_if = "is_plain")]
     pub checked: Option<Checked>,
     /// Why the last reload failed: it runs the previous configuration.
+    #[serde(skip_serializing_if = "is_plain")]
     pub reload_failed: Option<Name>,
     /// How it last ended, for people.
+    #[serde(skip_serializing_if = "is_plain")]
     pub last_death: Option<Death>,
     /// Why its last start came to nothing, for people; none once it was ready or somebody made a new beginning.
+    #[serde(skip_serializing_if = "is_plain")]
     pub start_failed: Option<Name>,
+}
+
+/// Whether a field is as in a new record: it is left out of the journal, of which a crash pays every byte before its
+/// restart.
+fn is_plain<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// The record of all store clients: they share one entry of the restart budget ([R11], [R14]).

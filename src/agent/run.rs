@@ -207,6 +207,9 @@ async fn supervise(settings: &Settings) -> Result<Ended, RunError> {
             give_back_code();
         }
         tokio::select! {
+            // What a service does comes first, for a restart waits for it; it cannot keep the others out, since once its
+            // descriptor is clear nothing of it is ready until the reactor was asked anew.
+            biased;
             // Each arm is cancel safe: a channel keeps what nobody took, a descriptor and an alarm stay ready.
             ready = host.readable(), if !more => ready.map_err(system("the runtime"))?.clear_ready(),
             rung = alarm.rings() => rung.map_err(system("a timer"))?,
@@ -305,18 +308,18 @@ fn begin(
         let words = format!("the last good document is in force: {}", refused.words);
         chronicle.message(at, crate::report::default_log::Level::Warning, &words);
     }
-    let journal = Journal::open(
+    let (journal, kept) = Journal::open(
         &settings.runtime_dir,
         Epoch::present(settings.resource.as_ref().map(|resource| resource.pod_uid.as_str())),
     );
     let held = state.holds();
-    let mut records: HashMap<Name, Record> = journal.records();
+    let mut records: HashMap<Name, Record> = kept.services;
     for name in &held {
         let record = records.entry(Name::from(name.as_str())).or_default();
         record.marks = Marks { hold: Some(Hold::Held), ..std::mem::take(&mut record.marks) };
     }
     let mut engine = Engine::new(desired, journal.life(), records);
-    engine.recall_tasks(schedule::recalled(journal.task_records(), &state));
+    engine.recall_tasks(schedule::recalled(kept.tasks, &state));
     if let Some(names) = &settings.hold_all_but {
         let names: Vec<Name> = names.iter().map(|name| Name::from(name.as_str())).collect();
         engine.hold_what_does_not_run_but(&names);

@@ -21,10 +21,10 @@ use crate::supervise::Recorded;
 pub(super) type Reply = (Result<Taken, TaskRefusal>, oneshot::Sender<Result<Taken, TaskRefusal>>);
 
 /// What is remembered of tasks at the beginning of a life: by the journal of this boot, else by the state folder.
-pub(super) fn recalled(journal: &HashMap<Name, TaskRecord>, state: &State) -> HashMap<Name, TaskRecord> {
+pub(super) fn recalled(journal: HashMap<Name, TaskRecord>, state: &State) -> HashMap<Name, TaskRecord> {
     let kept = state.schedule().into_iter().map(|(name, marks)| (name, TaskRecord { marks, ..TaskRecord::default() }));
     let mut records: HashMap<Name, TaskRecord> = kept.collect();
-    records.extend(journal.iter().map(|(name, record)| (name.clone(), record.clone())));
+    records.extend(journal);
     records
 }
 

@@ -280,7 +280,9 @@ impl Agent {
         if !changed.tasks.is_empty() {
             self.keep_schedule(now);
         }
-        match self.journal.save(changed) {
+        let engine = &self.engine;
+        let everything = || Changed { services: engine.records(), tasks: engine.task_records() };
+        match self.journal.save(changed, everything) {
             Ok(()) => self.chronicle.withdraw("the journal"),
             Err(error) => self.chronicle.complain(format!("the journal: {}", chain(&error))),
         }

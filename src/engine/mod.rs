@@ -245,11 +245,22 @@ impl Engine {
             .filter_map(|name| self.departed.get(&name).map(|used| (name, Record::departed(*used))))
             .collect();
         if self.clients.take_unsaved() {
-            let clients = Some(self.history.clients.clone());
-            records.push((Name::from(CLIENTS), Record { clients, ..Record::default() }));
+            records.push(self.clients_record());
         }
         records.extend(changed.into_iter().map(|ix| (self.desired.service(ix).name.clone(), self.record(ix))));
         records
+    }
+
+    /// Every record there is, saved or not.
+    pub fn records(&self) -> Vec<(Name, Record)> {
+        let departed = self.departed.iter().map(|(name, used)| (name.clone(), Record::departed(*used)));
+        let present = self.desired.indices().map(|ix| (self.desired.service(ix).name.clone(), self.record(ix)));
+        departed.chain([self.clients_record()]).chain(present).collect()
+    }
+
+    fn clients_record(&self) -> (Name, Record) {
+        let clients = Some(self.history.clients.clone());
+        (Name::from(CLIENTS), Record { clients, ..Record::default() })
     }
 
     fn marks(&mut self, ix: Ix) -> &mut Marks {

@@ -22,6 +22,11 @@ pub struct TaskRecord {
     pub launch: Arc<Launch>,
 }
 
+/// What remains of a task that left: how far it was followed, and the numbers that are used up.
+fn departed(name: &Name, marks: &TaskMarks) -> (Name, TaskRecord) {
+    (name.clone(), TaskRecord { marks: marks.clone(), ..TaskRecord::default() })
+}
+
 /// One step about a task, for the executor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskTodo {
@@ -92,6 +97,10 @@ impl TaskState {
             Fact::Known(Process::Alive(alive)) => Some(alive),
             Fact::Known(Process::Absent | Process::Remains { .. } | Process::Foreign { .. }) | Fact::Unknown(_) => None,
         }
+    }
+
+    fn record(&self) -> (Name, TaskRecord) {
+        (self.task.name.clone(), TaskRecord { marks: self.marks.clone(), launch: self.launch() })
     }
 
     fn launch(&self) -> Arc<Launch> {
@@ -213,16 +222,18 @@ impl Engine {
     /// The records of tasks that changed since this was last asked, to be saved before the steps of the same turn.
     pub fn take_unsaved_tasks(&mut self) -> Vec<(Name, TaskRecord)> {
         let tasks = &mut self.tasks;
-        let departed = std::mem::take(&mut tasks.unsaved_departed).into_iter().filter_map(|name| {
-            let marks = tasks.departed.get(&name)?.clone();
-            Some((name, TaskRecord { marks, ..TaskRecord::default() }))
-        });
+        let departed = std::mem::take(&mut tasks.unsaved_departed)
+            .into_iter()
+            .filter_map(|name| tasks.departed.get(&name).map(|marks| departed(&name, marks)));
         let mut records: Vec<(Name, TaskRecord)> = departed.collect();
-        records.extend(std::mem::take(&mut tasks.unsaved).into_iter().map(|at| {
-            let state = &tasks.list[at];
-            (state.task.name.clone(), TaskRecord { marks: state.marks.clone(), launch: state.launch() })
-        }));
+        records.extend(std::mem::take(&mut tasks.unsaved).into_iter().map(|at| tasks.list[at].record()));
         records
+    }
+
+    /// The record of every task, saved or not.
+    pub fn task_records(&self) -> Vec<(Name, TaskRecord)> {
+        let departed = self.tasks.departed.iter().map(|(name, marks)| departed(name, marks));
+        departed.chain(self.tasks.list.iter().map(TaskState::record)).collect()
     }
 
     /// Plans every task about which something is under way.

@@ -8,16 +8,20 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::LedgerError;
+use crate::desired::Launch;
 use crate::engine::{Record, TaskRecord};
-use crate::history::ClientMarks;
+use crate::history::{ClientMarks, Marks};
 use crate::model::{Fingerprint, Life, Name};
 
-/// The format; another one is not read: the agent then looks for what runs.
-const VERSION: u32 = 2;
+/// The format that is written; one that is not known is not read: the agent then looks for what runs.
+const VERSION: u32 = 3;
+/// Until then each line held every record whole, which is read as well.
+const OLDEST: u32 = 2;
 /// A journal is written anew when it is larger than this and larger than four times what it must hold.
 const LARGE: u64 = 256 * 1024;
 
@@ -80,24 +84,21 @@ struct Head {
     life: Life,
 }
 
-/// What is kept: of services and of tasks, each by its name.
+/// What was kept: of services and of tasks, each by its name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Kept {
-    /// Of services. Boxed: a map has up to twice as many places as entries, and a record is large.
-    pub services: HashMap<Name, Box<Record>>,
+    /// Of services.
+    pub services: HashMap<Name, Record>,
     /// Of tasks.
     pub tasks: HashMap<Name, TaskRecord>,
 }
 
-/// What changed in a turn; one line of the journal.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+/// Records to be kept, in order: the last one of a name stands. One line of the journal.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Changed {
     /// Of services.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<(Name, Record)>,
     /// Of tasks.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tasks: Vec<(Name, TaskRecord)>,
 }
 
@@ -108,23 +109,43 @@ impl Changed {
     }
 }
 
-impl From<Vec<(Name, Record)>> for Changed {
-    fn from(services: Vec<(Name, Record)>) -> Self {
-        Self { services, tasks: Vec::new() }
-    }
+/// A line as it is written and read. How a service is launched is by far the most of its record and seldom changes: a
+/// line leaves it out where the one before of the same name holds.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Line {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    services: Vec<(Name, Entry)>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tasks: Vec<(Name, TaskRecord)>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Entry {
+    marks: Marks,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    launch: Option<Arc<Launch>>,
+    stop_timeout_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clients: Option<ClientMarks>,
 }
 
 impl Kept {
-    fn take(&mut self, changed: Changed) {
-        self.services.extend(changed.services.into_iter().map(|(name, record)| (name, Box::new(record))));
-        self.tasks.extend(changed.tasks);
+    /// Takes in what a line says.
+    fn take(&mut self, line: Line) {
+        for (name, Entry { marks, launch, stop_timeout_ms, clients }) in line.services {
+            let record = self.services.entry(name).or_default();
+            let launch = launch.unwrap_or_else(|| Arc::clone(&record.launch));
+            *record = Record { marks, launch, stop_timeout_ms, clients };
+        }
+        self.tasks.extend(line.tasks);
     }
 
     fn without_processes(self) -> Self {
-        let of_service = |record: Box<Record>| {
-            let Record { marks, launch, stop_timeout_ms, clients } = *record;
+        let of_service = |Record { marks, launch, stop_timeout_ms, clients }: Record| {
             let clients = clients.map(ClientMarks::without_process);
-            Box::new(Record { marks: marks.without_process(), launch, stop_timeout_ms, clients })
+            Record { marks: marks.without_process(), launch, stop_timeout_ms, clients }
         };
         let of_task = |record: TaskRecord| TaskRecord { marks: record.marks.without_process(), ..record };
         Self {
@@ -141,21 +162,23 @@ pub struct Journal {
     file: Option<File>,
     head_life: Life,
     epoch: Epoch,
-    kept: Kept,
+    /// The launch of each service that the file says last.
+    told: HashMap<Name, Arc<Launch>>,
     size: u64,
     live_size: u64,
 }
 
 impl Journal {
-    /// Opens the journal of a runtime folder for a new life of the agent. What an earlier life kept is in
-    /// [`Journal::records`]; what cannot be read is left out, in silence where it is merely old.
-    pub fn open(folder: &Path, epoch: Epoch) -> Self {
+    /// Opens the journal of a runtime folder for a new life of the agent, with what an earlier life kept; what cannot be
+    /// read is left out, in silence where it is merely old.
+    pub fn open(folder: &Path, epoch: Epoch) -> (Self, Kept) {
         let path = folder.join("journal");
         let (life, kept) = match std::fs::read(&path) {
             Ok(bytes) => read(&bytes, &epoch),
             Err(_) => (Life(0), Kept::default()),
         };
-        Self { path, file: None, head_life: Life(life.0.saturating_add(1)), epoch, kept, size: 0, live_size: 0 }
+        let head_life = Life(life.0.saturating_add(1));
+        (Self { path, file: None, head_life, epoch, told: HashMap::new(), size: 0, live_size: 0 }, kept)
     }
 
     /// The life that has begun.
@@ -163,31 +186,21 @@ impl Journal {
         self.head_life
     }
 
-    /// What was kept of services.
-    pub fn records(&self) -> HashMap<Name, Record> {
-        self.kept.services.iter().map(|(name, record)| (name.clone(), Record::clone(record))).collect()
-    }
-
-    /// What was kept of tasks.
-    pub fn task_records(&self) -> &HashMap<Name, TaskRecord> {
-        &self.kept.tasks
-    }
-
-    /// Keeps these records before anything that follows from them is done.
+    /// Keeps what changed before anything that follows from it is done. `everything` is asked where the file is written
+    /// anew: at the beginning of a life, when it has grown, and after an error. It gives all records there are, those that
+    /// changed among them.
     ///
     /// # Errors
-    /// The disk does not take them. They are still kept in memory, and the next save writes everything anew.
-    pub fn save(&mut self, changed: impl Into<Changed>) -> Result<(), LedgerError> {
-        let changed = changed.into();
-        if changed.is_empty() && self.file.is_some() {
-            return Ok(());
-        }
-        let line = line(&changed);
-        self.kept.take(changed);
+    /// The disk does not take them. The next save writes everything anew.
+    pub fn save(&mut self, changed: Changed, everything: impl FnOnce() -> Changed) -> Result<(), LedgerError> {
         let grown = self.size > LARGE && self.size > 4 * self.live_size;
         let saved = match &mut self.file {
-            Some(file) if !grown => file.write_all(&line).inspect(|()| self.size += line.len() as u64),
-            Some(_) | None => self.rewrite(),
+            Some(_) if changed.is_empty() => return Ok(()),
+            Some(file) if !grown => {
+                let line = line(changed, &mut self.told);
+                file.write_all(&line).inspect(|()| self.size += line.len() as u64)
+            }
+            Some(_) | None => self.rewrite(everything()),
         };
         saved.map_err(|source| {
             // A torn line would hide the next ones behind it.
@@ -196,13 +209,12 @@ impl Journal {
         })
     }
 
-    fn rewrite(&mut self) -> std::io::Result<()> {
+    fn rewrite(&mut self, everything: Changed) -> std::io::Result<()> {
         let new = self.path.with_extension("new");
         let head = Head { version: VERSION, epoch: self.epoch.clone(), life: self.head_life };
         let mut bytes = sealed(&serde_json::to_vec(&head)?);
-        let services = self.kept.services.iter().map(|(name, record)| (name.clone(), Record::clone(record)));
-        let tasks = self.kept.tasks.iter().map(|(name, record)| (name.clone(), record.clone()));
-        bytes.extend(line(&Changed { services: services.collect(), tasks: tasks.collect() }));
+        self.told.clear();
+        bytes.extend(line(everything, &mut self.told));
         let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new)?;
         file.write_all(&bytes)?;
         std::fs::rename(&new, &self.path)?;
@@ -221,9 +233,17 @@ fn sealed(json: &[u8]) -> Vec<u8> {
     line
 }
 
-fn line(changed: &Changed) -> Vec<u8> {
+fn line(Changed { services, tasks }: Changed, told: &mut HashMap<Name, Arc<Launch>>) -> Vec<u8> {
+    let entry = |(name, Record { marks, launch, stop_timeout_ms, clients }): (Name, Record)| {
+        let known = told.get(&name).is_some_and(|before| Arc::ptr_eq(before, &launch));
+        if !known {
+            told.insert(name.clone(), Arc::clone(&launch));
+        }
+        (name, Entry { marks, launch: (!known).then_some(launch), stop_timeout_ms, clients })
+    };
+    let line = Line { services: services.into_iter().map(entry).collect(), tasks };
     // Records are plain data: there is no map with keys that are not text, so this cannot fail.
-    sealed(&serde_json::to_vec(changed).unwrap_or_default())
+    sealed(&serde_json::to_vec(&line).unwrap_or_default())
 }
 
 fn unsealed(line: &[u8]) -> Option<&[u8]> {
@@ -238,12 +258,14 @@ fn unsealed(line: &[u8]) -> Option<&[u8]> {
 pub fn read(bytes: &[u8], epoch: &Epoch) -> (Life, Kept) {
     let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').map_while(|line| unsealed(line.strip_suffix(b"\n")?));
     let head = lines.next().and_then(|json| serde_json::from_slice::<Head>(json).ok());
-    let Some(head) = head.filter(|head| head.version == VERSION) else { return (Life(0), Kept::default()) };
+    let Some(head) = head.filter(|head| (OLDEST..=VERSION).contains(&head.version)) else {
+        return (Life(0), Kept::default());
+    };
     let worth = epoch.after(&head.epoch);
     if worth == Worth::Nothing {
         return (Life(0), Kept::default());
     }
     let mut kept = Kept::default();
-    lines.map_while(|json| serde_json::from_slice::<Changed>(json).ok()).for_each(|changed| kept.take(changed));
+    lines.map_while(|json| serde_json::from_slice::<Line>(json).ok()).for_each(|line| kept.take(line));
     (head.life, if worth == Worth::Whole { kept } else { kept.without_processes() })
 }

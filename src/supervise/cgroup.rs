@@ -6,8 +6,12 @@
 
 use std::ffi::CString;
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use super::birth::Entrance;
 
@@ -39,18 +43,31 @@ impl Domain {
         self.base.join(name)
     }
 
-    /// The way into the service's cgroup, which exists after this.
+    /// The way into the service's cgroup, which whoever enters makes where it is missing.
     pub(super) fn entrance(&self, name: &str) -> Result<Entrance, String> {
         let directory = self.directory(name);
-        make(&directory)?;
         let text = |path: &Path| CString::new(path.as_os_str().as_bytes()).map_err(|e| e.to_string());
         Ok(Entrance { directory: text(&directory)?, procs: text(&directory.join("cgroup.procs"))? })
     }
 
-    /// Whether anything lives in it; a cgroup that is not there holds nothing. A zombie does not count as living.
+    /// Whether anything lives in it; a cgroup that is not there holds nothing, and of one that cannot be asked that is not
+    /// known. A zombie does not count as living.
     pub(super) fn populated(&self, name: &str) -> bool {
-        let events = fs::read(self.directory(name).join("cgroup.events")).unwrap_or_default();
-        events.split(|b| *b == b'\n').any(|line| line == b"populated 1")
+        self.still_populated(name, &mut None)
+    }
+
+    /// The same for one who asks again and again: the open file is kept, for opening it takes longer than all the rest.
+    pub(super) fn still_populated(&self, name: &str, kept: &mut Option<OwnedFd>) -> bool {
+        // Of a cgroup that was removed a kept file says ENODEV; there may be a new one of the same name.
+        if let Some(populated) = kept.as_ref().and_then(says_populated) {
+            return populated;
+        }
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        match rustix::fs::open(self.events(name), flags, Mode::empty()) {
+            Ok(file) => says_populated(kept.insert(file)).unwrap_or(false),
+            Err(Errno::NOENT) => false,
+            Err(_) => true,
+        }
     }
 
     /// The file that changes when a cgroup becomes empty.
@@ -97,6 +114,13 @@ impl Domain {
     pub(super) fn leave(&self) {
         remove(&self.base);
     }
+}
+
+/// What a cgroup.events says; none where the cgroup is gone.
+fn says_populated(events: &OwnedFd) -> Option<bool> {
+    let mut text = [0u8; 64];
+    let length = rustix::io::pread(events, &mut text, 0).ok()?;
+    Some(text.get(..length)?.split(|b| *b == b'\n').any(|line| line == b"populated 1"))
 }
 
 /// The kernel refuses to remove a cgroup in which something lives, which is what is wanted.

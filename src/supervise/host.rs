@@ -139,14 +139,13 @@ impl Host {
         super::keeper::relieve(&config.runtime_dir);
         let kernel = |what| move |errno: rustix::io::Errno| HostError::Kernel { what, source: errno.into() };
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(kernel("epoll"))?;
-        let eventfd = || rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
-        let bell = eventfd().map_err(kernel("eventfd"))?;
+        let bell = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
+        let bell = bell.map_err(kernel("eventfd"))?;
         let timer = Timer::new().map_err(kernel("timer"))?;
         let spawner = Spawner::new(bell.as_fd()).map_err(|source| HostError::Kernel { what: "thread", source })?;
         let mut complaints = Complaints::default();
         let children = if config.orphans {
-            let children = eventfd().map_err(kernel("eventfd"))?;
-            sys::ring_for_children(children.as_fd());
+            let children = sys::children().map_err(|source| HostError::Kernel { what: "children", source })?;
             rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(kernel("subreaper"))?;
             Some(children)
         } else {
@@ -438,8 +437,9 @@ fn protected() -> bool {
         .is_ok_and(|text| text.trim().parse::<i32>().is_ok_and(|score| score < 0))
 }
 
-fn clear(eventfd: &OwnedFd) {
-    let mut count = [0u8; 8];
+/// Of an eventfd or a descriptor for one signal: of either, one read takes everything.
+fn clear(descriptor: &OwnedFd) {
+    let mut what = [0u8; 128];
     // Would-block means that it is clear.
-    let _ = rustix::io::read(eventfd, &mut count);
+    let _ = rustix::io::read(descriptor, &mut what);
 }

@@ -113,19 +113,25 @@ impl Host {
         }
     }
 
+    /// Whether something lives in its cgroup.
+    fn populated(&mut self, slot: u32) -> bool {
+        let Self { domain, services, .. } = self;
+        let service = &mut services[slot as usize];
+        domain.as_ref().is_some_and(|domain| domain.still_populated(&service.name, &mut service.cgroup_events))
+    }
+
     fn watch_cgroup(&mut self, slot: u32) {
-        let Some(domain) = &self.domain else { return };
-        let service = &self.services[slot as usize];
-        if !domain.populated(&service.name) {
+        if !self.populated(slot) {
             return self.emptied(slot);
         }
-        let events = domain.events(&service.name);
+        let Some(domain) = &self.domain else { return };
+        let events = domain.events(&self.service(slot).name);
         let watch =
             self.inotify.as_ref().and_then(|i| inotify::add_watch(i, &events, inotify::WatchFlags::MODIFY).ok());
         // Asked again after the watch stands: it may have become empty in between.
-        let populated = domain.populated(&service.name);
+        let populated = self.populated(slot);
         if watch.is_none() {
-            let life = service.life;
+            let life = self.service(slot).life;
             self.timer.after(Duration::from_millis(200), Due::Left(slot, life));
         }
         self.service_mut(slot).cgroup_watch = watch;
@@ -173,7 +179,7 @@ impl Host {
             Run::Unknown | Run::Absent | Run::Spawning { .. } | Run::Alive(_) => return,
         }
         if self.service(slot).in_cgroup {
-            if self.domain.as_ref().is_some_and(|d| !d.populated(&self.service(slot).name)) {
+            if !self.populated(slot) {
                 self.emptied(slot);
             } else if self.service(slot).cgroup_watch.is_none() {
                 self.watch_cgroup(slot);
@@ -198,9 +204,11 @@ impl Host {
         service.run = Run::Absent;
         service.watch = None;
         self.unwatch_cgroup(slot);
-        let service = self.service(slot);
-        if let Some(domain) = self.domain.as_ref().filter(|_| service.in_cgroup && service.killed) {
+        let Self { domain, services, .. } = self;
+        let service = &mut services[slot as usize];
+        if let Some(domain) = domain.as_ref().filter(|_| service.in_cgroup && service.killed) {
             // Nothing can be born any more where `cgroup.kill` was used, only move in, which is slow.
+            service.cgroup_events = None;
             domain.remove(&service.name);
         }
         self.last_words(slot);

@@ -1,6 +1,6 @@
 //! From spawn to the last process gone.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, WaitIdStatus};
@@ -260,11 +260,13 @@ impl Host {
         true
     }
 
-    /// Out of epoll before it is closed and before another is put in.
-    fn drop_main(&mut self, slot: u32) {
-        if let Some(main) = self.service(slot).main() {
-            self.ignore(main.pidfd.as_fd());
-            self.service_mut(slot).run = Run::Remains;
+    /// Out of epoll before it is closed and before another is put in; its descriptor.
+    fn drop_main(&mut self, slot: u32) -> Option<OwnedFd> {
+        let main = self.service(slot).main()?;
+        self.ignore(main.pidfd.as_fd());
+        match std::mem::replace(&mut self.service_mut(slot).run, Run::Remains) {
+            Run::Alive(main) => Some(main.pidfd),
+            Run::Unknown | Run::Absent | Run::Spawning { .. } | Run::Detached | Run::Remains => None,
         }
     }
 
@@ -282,14 +284,12 @@ impl Host {
             }
         };
         let starter = main.starter;
-        // It may start again in this very turn.
-        self.spawner.rouse();
         // Before its status is read: until then nobody else can have its pid, so its session is proof.
         let left = self.survivors(slot);
-        if let (true, Some(main)) = (child, self.service(slot).main()) {
-            bury(main.pidfd.as_fd());
-        }
-        self.drop_main(slot);
+        let dead = self.drop_main(slot).filter(|_| child);
+        // It may start again in this very turn.
+        self.spawner.rouse(dead);
+        self.expect_answer();
         self.last_words(slot);
         let incarnation = self.service(slot).life;
         if starter && exit == Exit::Code(0) {

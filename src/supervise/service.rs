@@ -111,6 +111,8 @@ pub(super) struct Service {
     pub(super) left: Vec<Left>,
     /// Watch descriptor of its cgroup, while something is left in it.
     pub(super) cgroup_watch: Option<i32>,
+    /// What says whether something is, open from the first end on.
+    pub(super) cgroup_events: Option<OwnedFd>,
     /// Its output.
     pub(super) capture: Option<Box<Capture>>,
     /// Its notify socket.
@@ -139,6 +141,7 @@ impl Service {
             killed: false,
             left: Vec::new(),
             cgroup_watch: None,
+            cgroup_events: None,
             capture: None,
             mailbox: None,
             said: None,

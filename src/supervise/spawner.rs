@@ -5,13 +5,14 @@
 //! is joined by another one, up to [`MOST`].
 
 use std::collections::VecDeque;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Pid, PidfdFlags};
 
 use super::birth::Born;
+use super::life::bury;
 use super::order::{About, Order};
 use super::{proc, sys, words};
 use crate::model::Identity;
@@ -21,6 +22,8 @@ const MOST: usize = 8;
 /// How often a thread that was roused looks for a job before it sleeps: some 300 us on an idle processor, longer than a turn
 /// of the agent takes.
 const LOOKS: usize = 1_000;
+/// More jobs than this waiting make a second thread: a whole server starts, and making a cgroup takes its time.
+const CROWD: usize = 4;
 
 /// A child to be made; the ticket comes back with the answer.
 pub(super) struct Job {
@@ -53,9 +56,12 @@ pub(super) struct Done {
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
+    dead: Vec<OwnedFd>,
     done: Vec<Done>,
     lanes: Vec<Arc<AtomicI32>>,
     idle: usize,
+    /// Threads that read a status.
+    burying: usize,
     /// Somebody is to wake up, although there is no job yet.
     roused: bool,
     closed: bool,
@@ -66,6 +72,8 @@ struct Shared {
     work: Condvar,
     /// Jobs that nobody has taken yet; changed under the lock, read without it.
     waiting: AtomicUsize,
+    /// Dead children whose status is not read yet; changed under the lock, read without it.
+    unburied: AtomicUsize,
     bell: OwnedFd,
 }
 
@@ -96,8 +104,13 @@ pub(super) struct Spawner {
 impl Spawner {
     /// Starts the first thread; `bell` is an eventfd that is written whenever an answer waits.
     pub(super) fn new(bell: BorrowedFd<'_>) -> std::io::Result<Self> {
-        let (queue, work, waiting) = (Mutex::default(), Condvar::new(), AtomicUsize::new(0));
-        let shared = Shared { queue, work, waiting, bell: bell.try_clone_to_owned()? };
+        let shared = Shared {
+            queue: Mutex::default(),
+            work: Condvar::new(),
+            waiting: AtomicUsize::new(0),
+            unburied: AtomicUsize::new(0),
+            bell: bell.try_clone_to_owned()?,
+        };
         let beside = std::thread::available_parallelism().is_ok_and(|processors| processors.get() > 1);
         let spawner = Self { shared: Arc::new(shared), beside };
         spawner.add_lane()?;
@@ -120,17 +133,33 @@ impl Spawner {
         let mut queue = self.shared.queue();
         queue.jobs.push_back(job);
         self.shared.waiting.store(queue.jobs.len(), Ordering::Release);
+        let crowd = self.beside && queue.jobs.len() > CROWD && queue.lanes.len() < 2;
+        drop(queue);
+        self.shared.work.notify_one();
+        if crowd {
+            // One lane does it too.
+            let _ = self.add_lane();
+        }
+    }
+
+    /// A job may come within this turn: a thread wakes up meanwhile, which on an idle processor takes as long as the
+    /// decision does. It reads the status of a dead child first, so that the next one finds no trace of it.
+    pub(super) fn rouse(&self, dead: Option<OwnedFd>) {
+        if !self.beside {
+            let _ = dead.and_then(|pidfd| bury(pidfd.as_fd()));
+            return;
+        }
+        let mut queue = self.shared.queue();
+        queue.roused = true;
+        queue.dead.extend(dead);
+        self.shared.unburied.store(queue.dead.len() + queue.burying, Ordering::Release);
         drop(queue);
         self.shared.work.notify_one();
     }
 
-    /// A job may come within this turn: a thread wakes up meanwhile, which on an idle processor takes as long as the
-    /// decision does.
-    pub(super) fn rouse(&self) {
-        if self.beside {
-            self.shared.queue().roused = true;
-            self.shared.work.notify_one();
-        }
+    /// Whether some child is dead whose status a thread is about to read; the bell rings when it was read.
+    pub(super) fn buries(&self) -> bool {
+        self.shared.unburied.load(Ordering::Acquire) > 0
     }
 
     /// Every answer there is.
@@ -141,7 +170,7 @@ impl Spawner {
     /// Whether more jobs wait than threads.
     pub(super) fn stalled(&self) -> bool {
         let queue = self.shared.queue();
-        queue.jobs.len() > queue.idle
+        queue.jobs.len() + queue.dead.len() > queue.idle
     }
 
     /// One thread more; false when there are enough or none can be had.
@@ -169,6 +198,17 @@ fn work(shared: &Shared, announced: &AtomicI32) {
     loop {
         let mut queue = shared.queue();
         let job = loop {
+            if let Some(pidfd) = queue.dead.pop() {
+                queue.burying += 1;
+                drop(queue);
+                bury(pidfd.as_fd());
+                drop(pidfd);
+                queue = shared.queue();
+                queue.burying -= 1;
+                shared.unburied.store(queue.dead.len() + queue.burying, Ordering::Release);
+                let _ = rustix::io::write(&shared.bell, &1u64.to_ne_bytes());
+                continue;
+            }
             if let Some(job) = queue.jobs.pop_front() {
                 shared.waiting.store(queue.jobs.len(), Ordering::Release);
                 break job;

@@ -20,9 +20,10 @@ pub enum Told {
     Reopen,
 }
 
-/// From now on TERM, INT and HUP wait until they are read from this descriptor ([`next_signal`]). For the calling thread
-/// and those that it starts: it must be the first, or another would be ended by them.
+/// From now on TERM, INT and HUP wait until they are read from this descriptor ([`next_signal`]), and CHLD until the host
+/// reads it. For the calling thread and those that it starts: it must be the first, or another would be ended by them.
 pub fn take_signals() -> io::Result<OwnedFd> {
+    sys::block(&[libc::SIGCHLD]);
     sys::take_signals(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP])
 }
 

@@ -244,7 +244,7 @@ pub fn scenario(bytes: &[u8]) {
 pub fn journal(bytes: &[u8]) {
     let epoch = Epoch { boot: "boot".to_owned(), namespace: "pid:[1]".to_owned(), pod: None };
     let _ = ledger::read(bytes, &epoch);
-    let head = br#"{"version":2,"epoch":{"boot":"boot","namespace":"pid:[1]"},"life":7}"#;
+    let head = br#"{"version":3,"epoch":{"boot":"boot","namespace":"pid:[1]"},"life":7}"#;
     let mut sealed = seal(head);
     for line in bytes.split(|byte| *byte == b'\n') {
         sealed.extend(seal(line));

@@ -8,18 +8,23 @@ use std::sync::atomic::AtomicI32;
 
 use crate::supervise::birth::{Birth, Born, Entrance, Limit, Stage, Stillborn};
 
-/// Memory for the child to run on until it executes. Never touched before use, so it costs a page or two.
-pub(in crate::supervise) struct Stack(Vec<u8>);
+/// What a maker of children has: memory for a child to run on until it executes, never touched before use, so that it costs
+/// a page or two; and what a child must not inherit.
+pub(in crate::supervise) struct Stack {
+    memory: Vec<u8>,
+    /// Signals that this process ignores, one bit each.
+    ignored: u64,
+}
 
 impl Stack {
     /// 32 KiB: ten times what [`child`] needs in an unoptimised build.
     pub(in crate::supervise) fn new() -> Self {
-        Self(Vec::with_capacity(32 * 1024))
+        Self { memory: Vec::with_capacity(32 * 1024), ignored: ignored_signals() }
     }
 
     /// Its end, aligned to 16 as the ABIs demand.
     fn top(&mut self) -> *mut u8 {
-        let end = self.0.as_mut_ptr().wrapping_add(self.0.capacity());
+        let end = self.memory.as_mut_ptr().wrapping_add(self.memory.capacity());
         end.wrapping_sub(end as usize % 16)
     }
 }
@@ -39,6 +44,21 @@ struct Slate<'a> {
     cgroup_errno: i32,
     short_limits: u8,
     top_descriptor: c_long,
+    /// The signals whose disposition is not the default, one bit each, the first for signal 1.
+    signals: u64,
+}
+
+/// What this process ignores; it does not change once the agent runs.
+fn ignored_signals() -> u64 {
+    (1..=64).fold(0, |ignored, signal| {
+        // SAFETY: without a new action the call only fills the local; it refuses the two signals that cannot be ignored
+        // and those that the C library keeps for itself.
+        let ignores = unsafe {
+            let mut action = std::mem::zeroed::<libc::sigaction>();
+            libc::sigaction(signal, std::ptr::null(), &raw mut action) == 0 && action.sa_sigaction == libc::SIG_IGN
+        };
+        ignored | u64::from(ignores) << (signal - 1)
+    })
 }
 
 fn pointers(strings: &[CString]) -> Vec<*const c_char> {
@@ -70,11 +90,13 @@ pub(in crate::supervise) fn spawn(birth: &Birth, stack: &mut Stack, announced: &
             .and_then(|n| c_long::try_from(n).ok())
             .unwrap_or(65_536)
             .min(1 << 20),
+        signals: stack.ignored,
     };
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES | libc::CLONE_PARENT_SETTID;
     let born_inside = birth.cgroup.as_ref().and_then(|cgroup| clone_into(cgroup, flags, &mut slate, stack, announced));
     let pid = born_inside.unwrap_or_else(|| {
-        slate.move_into = birth.cgroup.as_ref();
+        slate.move_into = birth.cgroup.as_ref().inspect(|cgroup| enterable(cgroup));
+        slate.signals = !0;
         // SAFETY: the stack is ours for the whole call, its top is inside or one past its allocation and aligned to 16
         // as both ABIs demand; CLONE_VFORK suspends this thread until the child has left our memory, so `slate`, the
         // arrays and the stack outlive every use; `announced` is a valid place for a pid.
@@ -108,15 +130,25 @@ fn clone_into(
     stack: &mut Stack,
     announced: &AtomicI32,
 ) -> Option<libc::pid_t> {
-    const INTO_CGROUP: u64 = 0x2_0000_0000; // CLONE_INTO_CGROUP of linux/sched.h, which fits no c_int
+    // Of linux/sched.h; they fit no c_int.
+    const INTO_CGROUP: u64 = 0x2_0000_0000;
+    const CLEAR_SIGHAND: u64 = 0x1_0000_0000;
     let folder = rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
-    let cgroup = rustix::fs::open(&*cgroup.directory, folder, rustix::fs::Mode::empty()).ok()?;
+    let open = || rustix::fs::open(&*cgroup.directory, folder, rustix::fs::Mode::empty());
+    let cgroup = match open() {
+        Err(rustix::io::Errno::NOENT) => {
+            enterable(cgroup);
+            open()
+        }
+        opened => opened,
+    };
+    let cgroup = cgroup.ok()?;
     let number = |value: c_int| u64::from(value.unsigned_abs());
     let top = stack.top();
-    let bottom = stack.0.as_mut_ptr();
+    let bottom = stack.memory.as_mut_ptr();
     // SAFETY: the structure is plain numbers, and zero means "not asked for" in each.
     let mut args = unsafe { std::mem::zeroed::<libc::clone_args>() };
-    args.flags = number(flags) | INTO_CGROUP;
+    args.flags = number(flags) | INTO_CGROUP | CLEAR_SIGHAND;
     args.parent_tid = announced.as_ptr() as u64;
     args.exit_signal = number(libc::SIGCHLD);
     args.stack = bottom as u64;
@@ -153,6 +185,11 @@ fn clone_into(
         return None;
     }
     Some(pid)
+}
+
+/// Makes a cgroup where it is missing; that it could not be made shows when something enters it.
+fn enterable(cgroup: &Entrance) {
+    let _ = rustix::fs::mkdir(&*cgroup.directory, rustix::fs::Mode::from_raw_mode(0o755));
 }
 
 /// Reads the status of a child that never became its program.
@@ -243,7 +280,7 @@ extern "C" fn child(arg: *mut c_void) -> c_int {
         if libc::syscall(libc::SYS_chdir, birth.directory.as_ptr()) < 0 {
             fail(slate, Stage::Directory);
         }
-        reset_signals();
+        reset_signals(slate.signals);
         let mut worst = 0;
         for (index, path) in birth.candidates.iter().enumerate() {
             libc::syscall(libc::SYS_execve, path.as_ptr(), slate.argv, slate.envp);
@@ -320,7 +357,9 @@ unsafe fn set_limit(limit: Limit) -> bool {
 }
 
 /// Default dispositions and an empty mask: an ignored signal (Rust ignores SIGPIPE) and a blocked one survive exec.
-unsafe fn reset_signals() {
+///
+/// Each call costs the restart its time, so only what needs one is asked for: a clone may have reset every handler.
+unsafe fn reset_signals(which: u64) {
     // SAFETY: a zeroed kernel sigaction is SIG_DFL with no flags and an empty mask on every architecture; the set is
     // eight bytes, as the kernel's is.
     unsafe {
@@ -328,7 +367,9 @@ unsafe fn reset_signals() {
         let nothing = std::ptr::null_mut::<u64>();
         let mut signal: c_long = 1;
         while signal <= 64 {
-            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), nothing, 8 as c_long);
+            if which >> signal.wrapping_sub(1) & 1 == 1 {
+                libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), nothing, 8 as c_long);
+            }
             signal = signal.wrapping_add(1);
         }
         let empty = 0u64;
@@ -352,16 +393,41 @@ pub(in crate::supervise) fn block_signals() {
     }
 }
 
-/// Blocks these signals in the calling thread and gives a descriptor to read them from (signalfd(2)).
-pub(in crate::supervise) fn take_signals(signals: &[c_int]) -> std::io::Result<OwnedFd> {
-    // SAFETY: the set is a local that sigemptyset initialises; a descriptor that is not negative is new and ours alone.
+fn set_of(signals: &[c_int]) -> libc::sigset_t {
+    // SAFETY: the set is a local that sigemptyset initialises.
     unsafe {
         let mut set = std::mem::zeroed::<libc::sigset_t>();
         libc::sigemptyset(&raw mut set);
         for signal in signals {
             libc::sigaddset(&raw mut set, *signal);
         }
-        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
+        set
+    }
+}
+
+/// Blocks these signals in the calling thread and in those that it starts.
+pub(in crate::supervise) fn block(signals: &[c_int]) {
+    let set = set_of(signals);
+    // SAFETY: the set is initialised; the call cannot fail with these arguments.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
+}
+
+/// Whether the calling thread blocks a signal.
+pub(in crate::supervise) fn is_blocked(signal: c_int) -> bool {
+    let mut now = set_of(&[]);
+    // SAFETY: without a new set the call only fills the local.
+    unsafe {
+        libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), &raw mut now);
+        libc::sigismember(&raw const now, signal) == 1
+    }
+}
+
+/// Blocks these signals in the calling thread and gives a descriptor to read them from (signalfd(2)).
+pub(in crate::supervise) fn take_signals(signals: &[c_int]) -> std::io::Result<OwnedFd> {
+    block(signals);
+    let set = set_of(signals);
+    // SAFETY: the set is initialised; a descriptor that is not negative is new and ours alone.
+    unsafe {
         match libc::signalfd(-1, &raw const set, libc::SFD_NONBLOCK | libc::SFD_CLOEXEC) {
             descriptor if descriptor >= 0 => Ok(OwnedFd::from_raw_fd(descriptor)),
             _ => Err(std::io::Error::last_os_error()),

@@ -9,7 +9,7 @@
 mod child;
 mod relay;
 
-pub(super) use child::{Stack, block_signals, execute, spawn, take_signals};
+pub(super) use child::{Stack, block, block_signals, execute, is_blocked, spawn, take_signals};
 pub(super) use relay::relay_signals;
 
 use std::ffi::{c_int, c_long};
@@ -36,10 +36,17 @@ extern "C" fn on_child(_: c_int) {
     }
 }
 
-/// From now on the death of any child makes this eventfd readable. One bell per process: a later call replaces it.
+/// A descriptor that the death of any child makes readable: eight bytes of it are read at least.
 ///
-/// A handler, not a signalfd: that would need the signal blocked in every thread, also in those we did not start.
-pub(super) fn ring_for_children(bell: BorrowedFd<'_>) {
+/// Where the caller keeps `SIGCHLD` out of all threads ([`block`]), the signal is read from it: a handler would interrupt
+/// the wait of the agent's loop whenever a service ends, which costs as much as the planning of the restart. Elsewhere it
+/// is a handler's bell, one per process: a later call replaces it.
+pub(super) fn children() -> std::io::Result<OwnedFd> {
+    if is_blocked(libc::SIGCHLD) {
+        return take_signals(&[libc::SIGCHLD]);
+    }
+    let flags = rustix::event::EventfdFlags::CLOEXEC | rustix::event::EventfdFlags::NONBLOCK;
+    let bell = rustix::event::eventfd(0, flags)?;
     CHILD_BELL.store(bell.as_raw_fd(), Ordering::Relaxed);
     // SAFETY: the structure is zeroed and filled as sigaction(2) describes; the handler does only what it may.
     unsafe {
@@ -48,9 +55,10 @@ pub(super) fn ring_for_children(bell: BorrowedFd<'_>) {
         action.sa_flags = libc::SA_RESTART | libc::SA_NOCLDSTOP;
         libc::sigaction(libc::SIGCHLD, &raw const action, std::ptr::null_mut());
     }
+    Ok(bell)
 }
 
-/// Ends what [`ring_for_children`] began, if this is still the bell.
+/// Ends what [`children`] began, if this is still the bell.
 pub(super) fn silence_children(bell: BorrowedFd<'_>) {
     let _ = CHILD_BELL.compare_exchange(bell.as_raw_fd(), -1, Ordering::Relaxed, Ordering::Relaxed);
 }
