@@ -1,6 +1,6 @@
 //! From the engine to the status of one instance.
 
-use super::{ClientStatus, Instance, ServiceStatus, Truth};
+use super::{ClientStatus, Instance, ServiceStatus, Trouble, Truth};
 use crate::desired::{Ix, Wanted};
 use crate::engine::Engine;
 use crate::model::{Boot, Diagnosis, Fact, Name};
@@ -83,7 +83,8 @@ pub fn service_status(engine: &Engine, ix: Ix, now: Boot) -> ServiceStatus {
         }
         Fact::Known(Process::Absent | Process::Remains { .. } | Process::Foreign { .. }) => Truth::False,
     };
-    let mut reason = engine.verdict(ix).reason.sentence(engine.desired(), ix);
+    let verdict = engine.verdict(ix).reason;
+    let mut reason = verdict.sentence(engine.desired(), ix);
     if let Fact::Known(Process::Foreign { who }) = &facts.process {
         reason = format!("{reason}: {who}");
     }
@@ -102,6 +103,13 @@ pub fn service_status(engine: &Engine, ix: Ix, now: Boot) -> ServiceStatus {
     } else if let Some(diagnosis) = diagnosis.filter(|diagnosis| **diagnosis != Diagnosis::Answers) {
         reason = format!("{reason}; {diagnosis}");
     }
+    let trouble = if verdict == Reason::StopFailed {
+        Some(Trouble::StopFailed)
+    } else if verdict == Reason::CheckFailed {
+        Some(Trouble::CheckFailed)
+    } else {
+        marks.reload_failed.as_ref().map(|_| Trouble::ReloadFailed)
+    };
     let restarts = marks.charged_within(engine.desired().autorestart.window, now);
     ServiceStatus {
         name: service.name.to_string(),
@@ -113,6 +121,7 @@ pub fn service_status(engine: &Engine, ix: Ix, now: Boot) -> ServiceStatus {
         ready,
         restarts_in_window: u32::try_from(restarts).unwrap_or(u32::MAX),
         reason,
+        trouble,
         health: diagnosis.map(Diagnosis::kind),
         finding: diagnosis.filter(|diagnosis| **diagnosis != Diagnosis::Answers).map(ToString::to_string),
         settled: is_settled(engine, ix),

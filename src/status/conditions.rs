@@ -2,7 +2,7 @@
 
 use super::ConditionReason as Reason;
 use super::reasons::{Said, stamped};
-use super::{Condition, ConditionReason, ConditionType, Instance, ServiceStatus, Truth};
+use super::{Condition, ConditionReason, ConditionType, Instance, ServiceStatus, Trouble, Truth};
 use crate::model::{Health, Wall};
 
 /// Why a document was refused.
@@ -52,7 +52,7 @@ pub fn conditions(instance: &Instance, facets: &Facets, previous: &[Condition], 
         .map(|service| format!("{} {}", service.name, service.reason))
         .collect();
     let spent = spent.join("; ");
-    let unchecked = names(&|service| service.reason.contains("its checker refuses the new one"));
+    let unchecked = names(&|service| service.trouble == Some(Trouble::CheckFailed));
     let optional = names(&|service| !service.required && service.ready != Truth::True);
     let unknown = wanted.iter().any(|service| service.ready == Truth::Unknown);
 
@@ -94,8 +94,11 @@ pub fn conditions(instance: &Instance, facets: &Facets, previous: &[Condition], 
         Health::Slow | Health::Answers | Health::Unknown | Health::Excused | Health::Fails => false,
     });
     let slow = findings(&|health| *health == Health::Slow);
-    let previous_configuration = names(&|service| service.reason.contains("runs the previous configuration"));
-    let stop_failed = names(&|service| service.reason.contains("could not be stopped"));
+    let previous_configuration = names(&|service| match service.trouble {
+        Some(Trouble::CheckFailed | Trouble::ReloadFailed) => true,
+        Some(Trouble::StopFailed) | None => false,
+    });
+    let stop_failed = names(&|service| service.trouble == Some(Trouble::StopFailed));
     let degraded = if !stop_failed.is_empty() {
         (Truth::True, Reason::StopFailed, format!("could not be stopped: {stop_failed}"))
     } else if !previous_configuration.is_empty() {

@@ -142,6 +142,17 @@ impl From<bool> for Truth {
     }
 }
 
+/// What is amiss with a service that may serve all the same: the planner's own verdict, for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Trouble {
+    /// KILL did not end it, and nothing is started beside what is left.
+    StopFailed,
+    /// Its checker refuses its new configuration; it runs the previous one.
+    CheckFailed,
+    /// Its last reload failed; it runs the previous configuration.
+    ReloadFailed,
+}
+
 /// What one agent says of its services.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -233,6 +244,9 @@ pub struct ServiceStatus {
     pub restarts_in_window: u32,
     /// Why it is as it is, in one sentence.
     pub reason: String,
+    /// What of that a person has to see to, beside what the other fields say; absent where there is nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<Trouble>,
     /// What its last round of probes said; absent until one did. Ready is false while it hangs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,

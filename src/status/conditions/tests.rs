@@ -35,13 +35,35 @@ fn r18_a_refused_document_is_told_with_the_reason_of_its_rule() {
     );
 }
 
+fn troubled(trouble: Trouble) -> Vec<Condition> {
+    of(vec![ServiceStatus { trouble: Some(trouble), ..service("in any words") }], Facets::default())
+}
+
 #[test]
 fn r19_a_configuration_that_the_softwares_own_checker_refuses_is_not_valid() {
-    // As the planner says it; `r19_a_failed_check_blocks_that_service_and_no_other` holds the words.
-    let words = "runs the previous configuration: its checker refuses the new one; its checker says: line 3 is wrong";
-    let said = of(vec![service(words)], Facets::default());
+    let said = troubled(Trouble::CheckFailed);
     assert_eq!(short(&said, "ConfigValid"), "False=CheckFailed");
     assert_eq!(short(&said, "Stalled"), "True=ConfigRejected");
     assert_eq!(short(&said, "Degraded"), "True=RunsPreviousConfiguration");
     assert_eq!(short(&said, "Ready"), "True=AllReady");
+}
+
+#[test]
+fn r19_a_failed_reload_is_degraded_and_the_document_is_valid_and_a_failed_stop_is_named() {
+    let said = troubled(Trouble::ReloadFailed);
+    assert_eq!(short(&said, "Degraded"), "True=RunsPreviousConfiguration");
+    assert_eq!(
+        (short(&said, "ConfigValid"), short(&said, "Stalled")),
+        ("True=Accepted".into(), "False=Progressing".into())
+    );
+    assert_eq!(short(&troubled(Trouble::StopFailed), "Degraded"), "True=StopFailed");
+}
+
+#[test]
+fn r19_the_words_of_a_reason_alone_make_no_condition() {
+    // A checker, a server or a file may say anything, and it stands in the reason.
+    let words = "runs the previous configuration: its checker refuses the new one; could not be stopped";
+    let said = of(vec![service(words)], Facets::default());
+    assert_eq!(short(&said, "ConfigValid"), "True=Accepted");
+    assert_eq!((short(&said, "Degraded"), short(&said, "Stalled")), ("False=None".into(), "False=Progressing".into()));
 }

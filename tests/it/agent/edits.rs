@@ -270,6 +270,7 @@ fn r19_a_failed_reload_is_degraded_and_not_escalated() {
     assert_eq!((status.pid("imap"), status.is_ready("imap")), (Some(pid), true));
     let reason = status.reason("imap");
     assert!(reason.contains("runs the previous configuration") && reason.contains("cannot read it"), "{reason}");
+    assert_eq!(status.service("imap")["trouble"], "ReloadFailed");
     fs::remove_file(house.path("bad")).unwrap();
     house.does(&["reload", "imap"]);
     house.until("no longer degraded", |status| status.condition("Degraded").0 == "False");
@@ -289,6 +290,7 @@ fn r19_a_failing_check_blocks_its_service_and_not_the_others_and_force_overrides
     assert_eq!((status.pid("imap"), status.is_ready("imap")), (before.pid("imap"), true));
     let (valid, why, _) = status.condition("ConfigValid");
     assert_eq!((valid.as_str(), why.as_str()), ("False", "CheckFailed"));
+    assert_eq!(status.service("imap")["trouble"], "CheckFailed");
     let said = house.run(&["restart", "imap"]);
     assert_eq!(said.code, 78, "{said:?}");
     assert_eq!(house.status().pid("imap"), before.pid("imap"));
