@@ -1,5 +1,6 @@
 //! One control plane for all tests: etcd and kube-apiserver, by the project's own script.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
@@ -111,6 +112,20 @@ impl Plane {
         log.lines().filter(is_one).count()
     }
 
+    /// What an account was allowed and did until now, as `verb resource`, by the audit log.
+    pub(crate) fn rights_used(&self, user: &str) -> BTreeSet<String> {
+        let log = fs::read_to_string(self.folder.join("log/audit.log")).unwrap_or_default();
+        let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let allowed = lines.filter(|line| line["user"]["username"] == *user && line["responseStatus"]["code"] != 403);
+        let used = allowed.map(|line| {
+            let of = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let (object, part) = (&line["objectRef"], of(&line["objectRef"]["subresource"]));
+            let slash = if part.is_empty() { "" } else { "/" };
+            format!("{} {}{slash}{part}", of(&line["verb"]), of(&object["resource"]))
+        });
+        used.collect()
+    }
+
     pub(crate) fn wait_for<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
     }
@@ -164,10 +179,9 @@ impl Plane {
     }
 }
 
-/// The project's script, or another one for trying it out.
+/// The project's script.
 fn script() -> Command {
-    let ours = || Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/cluster").into_os_string();
-    Command::new(std::env::var_os("MAILWARD_CLUSTER").unwrap_or_else(ours))
+    Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/cluster"))
 }
 
 /// Runs the script with these words and the folder of the control plane behind the first of them.

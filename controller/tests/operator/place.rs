@@ -107,7 +107,11 @@ impl Place {
     pub(crate) async fn apply(&self, name: &str, image: &str) -> DynamicObject {
         let service =
             json!({"name": "imap", "command": ["/bin/imap"], "listeners": [{"port": 143, "protocol": "Imap"}]});
-        let spec = json!({"profile": "Custom", "services": [service], "workload": {"image": image}});
+        self.apply_spec(name, &json!({"profile": "Custom", "services": [service], "workload": {"image": image}})).await
+    }
+
+    /// Applies a resource with this spec.
+    pub(crate) async fn apply_spec(&self, name: &str, spec: &Value) -> DynamicObject {
         let body = json!({
             "apiVersion": "mailward.dev/v1alpha1", "kind": "MessagingServer", "metadata": {"name": name}, "spec": spec,
         });
