@@ -23,6 +23,10 @@ use crate::metrics::Metrics;
 use crate::pods::Pod;
 use crate::validate::Identity;
 
+/// The cause that the API server names when it takes nothing new into a namespace that is being deleted (its
+/// admission plugin `NamespaceLifecycle`).
+const NAMESPACE_ENDS: &str = "NamespaceTerminating";
+
 /// Why an object is not as it is to be.
 #[derive(Debug, Error)]
 pub enum Failure {
@@ -62,6 +66,19 @@ pub enum Failure {
         /// Its name.
         name: String,
     },
+}
+
+impl Failure {
+    /// Whether it fails because the namespace is being deleted, and the resource with it: nothing is to be done any more.
+    pub fn is_of_ending_namespace(&self) -> bool {
+        match self {
+            Self::Apply { source: kube::Error::Api(status), .. } => {
+                let causes = status.details.iter().flat_map(|details| &details.causes);
+                causes.into_iter().any(|cause| cause.reason == NAMESPACE_ENDS)
+            }
+            Self::Apply { .. } | Self::Delete { .. } | Self::OfPredecessor { .. } | Self::Foreign { .. } => false,
+        }
+    }
 }
 
 /// What the API server said, short: the whole is in the log.
@@ -294,6 +311,24 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn r26_only_the_refusal_of_a_namespace_that_ends_is_no_failure_of_the_operators() {
+        // As an API server 1.34 answers.
+        let refused = |cause: &str| {
+            let status = json!({
+                "status": "Failure", "code": 403, "reason": "Forbidden",
+                "message": "services \"mail\" is forbidden: unable to create new content in namespace a because it is being terminated",
+                "details": {"name": "mail", "kind": "services", "causes": [
+                    {"reason": cause, "message": "namespace a is being terminated", "field": "metadata.namespace"},
+                ]},
+            });
+            let source = kube::Error::Api(serde_json::from_value(status).expect("it is a status"));
+            Failure::Apply { kind: Kind::Service, name: "mail".into(), source }
+        };
+        assert!(refused("NamespaceTerminating").is_of_ending_namespace());
+        assert!(!refused("FieldValueInvalid").is_of_ending_namespace());
+    }
 
     #[test]
     fn what_the_api_server_adds_is_no_change_and_what_somebody_changes_is() {

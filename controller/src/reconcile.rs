@@ -117,6 +117,8 @@ async fn round(object: DynamicObject, context: Arc<Context>, about: Identity) ->
             let prepared = step!("build").in_scope(|| build(server));
             let resources = match applier.apply(&about, &gathered, prepared).instrument(step!("apply")).await {
                 Ok(resources) => resources,
+                // The resource goes with it: that is told as a change.
+                Err(failure) if failure.is_of_ending_namespace() => return Ok(Action::await_change()),
                 Err(failure) => {
                     let words = failure.to_string();
                     // What will go by itself blocks nobody.
