@@ -126,3 +126,17 @@ fn r29_a_stop_that_takes_longer_than_the_pod_was_made_for_is_completed_when_the_
     server.ready();
     assert_eq!(book(&server), ["+slow", "-slow", "+slow"], "it was not killed");
 }
+
+#[test]
+fn r24_active_standby_is_refused_in_words_and_nothing_is_made_for_it() {
+    let server = Server::new("standby");
+    let mut spec = writers();
+    spec["highAvailability"] = json!({"mode": "ActiveStandby"});
+    spec["autorestart"]["onGiveUp"] = json!("Failover");
+    spec["workload"]["replicas"] = json!(2);
+    spec["workload"]["storage"]["accessMode"] = json!("ReadWriteMany");
+    server.apply(&spec);
+    let refused = server.rejected("ActiveStandby is not offered in this release");
+    assert!(says(&refused, "ConfigValid", "False", "RuleBroken"), "{refused:#}");
+    assert_eq!(server.namespace.kubectl_here(&["get", "statefulsets,pods,pvc", "-o", "name"]), "");
+}

@@ -74,6 +74,24 @@ fn r29_a_deleted_pod_stops_in_order_within_its_grace_and_the_next_one_starts_in_
 }
 
 #[test]
+fn r29_a_stop_of_more_than_a_minute_has_the_time_that_was_worked_out_for_it() {
+    let server = Server::new("slow-stop");
+    let mut spec = writers();
+    let mut slow = writer("slow", &[], 70);
+    slow["stopTimeout"] = json!("100s");
+    spec["services"] = json!([slow]);
+    server.apply(&spec);
+    server.ready();
+    let pod = server.namespace.get("pod", &server.pod());
+    assert_eq!(pod["spec"]["terminationGracePeriodSeconds"], GRACE.as_secs());
+    let uid = server.uid();
+    server.namespace.delete("pod", &server.pod());
+    assert_eq!(book(&server), ["+slow", "-slow"], "it was not killed");
+    server.another_pod(&uid);
+    server.ready();
+}
+
+#[test]
 fn r30_suspended_nothing_is_restarted_or_rolled_until_it_is_over() {
     let server = Server::new("suspend");
     server.apply(&writers());

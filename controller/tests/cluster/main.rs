@@ -5,6 +5,7 @@
 
 mod at_rest;
 mod crashes;
+mod drain;
 mod edits;
 mod ends;
 mod installed;
@@ -19,4 +20,5 @@ mod rights;
 mod server;
 mod skew;
 mod talk;
+mod tls;
 mod watch;

@@ -66,6 +66,31 @@ pub(crate) fn dovecot_and_postfix(server: &Server) -> Value {
     with(sample("dovecot-postfix.yaml"), &services, &mounts)
 }
 
+/// The same with TLS from the Secret `mail-tls`; the sample of that name.
+pub(crate) fn dovecot_and_postfix_with_tls(server: &Server) -> Value {
+    const FILES: &str = "</etc/ssl/mail/tls.crt\nssl_key = </etc/ssl/mail/tls.key";
+    let dovecot = include_str!("etc/dovecot.conf").replace("ssl = no", &format!("ssl = yes\nssl_cert = {FILES}"));
+    let postfix = [
+        include_str!("etc/postfix.cf"),
+        "smtpd_tls_security_level = may\n",
+        "smtpd_tls_chain_files = /etc/ssl/mail/tls.key, /etc/ssl/mail/tls.crt\n",
+    ]
+    .concat();
+    let mut spec = sample("dovecot-postfix-tls.yaml");
+    let mounts = json!([
+        {"path": "/etc/dovecot", "configMap": config_map(server, "dovecot", &[("dovecot.conf", &dovecot)])},
+        {"path": "/etc/mail/postfix", "configMap": config_map(server, "postfix", &[("main.cf", &postfix), MASTER])},
+        spec["workload"]["mounts"][0],
+    ]);
+    let of_postfix = |words: &[&str]| json!([&["postfix", "-c", "/etc/mail/postfix"], words].concat());
+    let services = &mut spec["services"];
+    services[1]["command"] = of_postfix(&["start-fg"]);
+    services[1]["check"] = json!({"command": of_postfix(&["check"])});
+    services[1]["reload"] = json!({"command": of_postfix(&["reload"])});
+    let services = services.take();
+    with(spec, &services, &mounts)
+}
+
 /// Oracle's services, of real parts: store is Dovecot's authentication and LMTP, imap and pop are instances of their own
 /// before it, dispatcher and `job_controller` are two Postfix instances. The sample of that name.
 pub(crate) fn oracle_shaped(server: &Server) -> Value {
