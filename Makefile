@@ -21,22 +21,21 @@ lint: ## format and clippy pedantic
 	$(FMT) --check
 	$(CARGO) clippy --workspace --all-targets --all-features --locked -- -D warnings
 	$(CARGO) clippy -p mailward --no-default-features --lib --locked -- -D warnings
-	$(CARGO) clippy -p mailward-controller --features cluster --test cluster --locked -- -D warnings
+	$(CARGO) clippy -p mailward-controller --locked -- -D warnings
 
 deny: ## dependencies: licences, bans, sources
 	.ci/setup deny
 	cargo-deny --config .ci/deny.toml --workspace --all-features --locked check bans licenses sources
 
 test-pure: ## the pure half alone: no tokio, no socket, no process, no clock
-	$(CARGO) test -p mailward --no-default-features --locked
+	$(CARGO) test -p mailward --no-default-features --profile lives --locked
 
-test: ## every test, with real Dovecot, Postfix and nginx
+test: ## every test: real Dovecot, Postfix and nginx, a real control plane, a whole cluster (root; Go)
 	.ci/test
 
 test-kubernetes: ## agent, resource definition and operator against a real control plane (Go; no root)
 	.ci/cluster build
-	$(CARGO) test -p mailward --features kubernetes --test kubernetes --locked
-	$(CARGO) test -p mailward-controller --features cluster --test charts --test control_plane --test operator --locked
+	$(CARGO) test --workspace --all-features --locked --test kubernetes --test charts --test control_plane --test operator
 
 test-cluster: ## the proofs on a real, whole Kubernetes that it brings up and ends (root)
 	.ci/test-cluster
@@ -52,7 +51,7 @@ cluster-down: ## ends it, with everything it has
 	.ci/cluster down $(CLUSTER)
 
 image: ## the image of agent and operator, a docker archive: target/images/mailward.tar
-	.ci/image mailward target/images/mailward.tar
+	.ci/image release target/images/mailward.tar
 
 generate: ## writes every generated file anew (schema, man pages, completions, reference, OpenAPI)
 	.ci/generate

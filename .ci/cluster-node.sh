@@ -27,6 +27,43 @@ whole() {
     await "service accounts" controller-manager ready /api/v1/namespaces/default/serviceaccounts/default
 }
 
+# What a whole cluster needs of a machine and no package brings. Says all that is missing, before an hour is spent on it.
+check() {
+    local missing=() words
+    tries() { # WHAT COMMAND...
+        words=$("${@:2}" 2>&1 >/dev/null) || missing+=("$1: ${words##*$'\n'}")
+    }
+    [[ -x $kube && -x $helm ]] || tries "Go 1.25 or newer, https://go.dev/dl" new_enough_go
+    if [[ $(id -u) != 0 ]]; then
+        missing+=("root: the node makes namespaces, mounts and networks")
+    else
+        tries "namespaces of its own" unshare --net --mount --pid --fork --mount-proc true
+        tries "mounts in them" unshare --mount bash -c 'mount --make-rshared / && mount -t tmpfs none /run'
+        tries "bridges" unshare --net ip link add node0 type bridge
+        tries "pairs of virtual cables" unshare --net ip link add name veth0 type veth peer name veth1
+        tries "address translation" unshare --net iptables -t nat -A POSTROUTING -m comment --comment x -j MASQUERADE
+        tries "cgroups that it may make" try_cgroups
+    fi
+    ((${#missing[@]} == 0)) || fail "this machine cannot run a node of Kubernetes (kubelet, containerd); what is missing:
+$(printf '  %s\n' "${missing[@]}")"
+}
+
+new_enough_go() {
+    local version major minor
+    version=$(go env GOVERSION) || return 1
+    IFS=. read -r major minor _ <<<"${version#go}"
+    ((major > 1 || minor >= 25)) || { echo "this is $version" >&2 && return 1; }
+}
+
+try_cgroups() {
+    local dir=/nowhere/$$ folder made=''
+    cgroups
+    for folder in /sys/fs/cgroup/"$(cgroup_name)" /sys/fs/cgroup/*/"$(cgroup_name)"; do
+        if [[ -d $folder ]]; then rmdir "$folder" && made=yes; fi
+    done
+    [[ $made ]] || { echo "no folder can be made below /sys/fs/cgroup" >&2 && return 1; }
+}
+
 namespaces() {
     local outer inner=''
     cgroups
