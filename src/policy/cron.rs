@@ -96,7 +96,10 @@ impl Crontab {
 
     /// The minutes of a day at which it is due, counted from midnight, ascending.
     pub(super) fn minutes_of_day(&self) -> Vec<u32> {
-        (0..1440).filter(|minute| has(self.hours, minute / 60) && has(self.minutes, minute % 60)).collect()
+        let hours = (0..24).filter(|hour| has(self.hours, *hour));
+        hours
+            .flat_map(|hour| (0..60).filter(|minute| has(self.minutes, *minute)).map(move |minute| hour * 60 + minute))
+            .collect()
     }
 
     /// Whether it is due at all on a day of a month (both from 1) that is this day of the week (0 is Sunday).

@@ -117,13 +117,13 @@ impl Plane {
         let log = fs::read_to_string(self.folder.join("log/audit.log")).unwrap_or_default();
         let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let allowed = lines.filter(|line| line["user"]["username"] == *user && line["responseStatus"]["code"] != 403);
-        let used = allowed.map(|line| {
+        let rights = allowed.map(|line| {
             let of = |value: &Value| value.as_str().unwrap_or_default().to_owned();
             let (object, part) = (&line["objectRef"], of(&line["objectRef"]["subresource"]));
             let slash = if part.is_empty() { "" } else { "/" };
             format!("{} {}{slash}{part}", of(&line["verb"]), of(&object["resource"]))
         });
-        used.collect()
+        rights.collect()
     }
 
     pub(crate) fn wait_for<T>(&self, work: impl Future<Output = T>) -> T {

@@ -53,8 +53,8 @@ fn r26_one_resource_by_its_name_its_status_and_events_are_enough_and_without_the
     server.eventually("403", || server.read("stderr").contains("403").then_some(()));
     assert_eq!((server.get("/livez").unwrap().0, server.get("/readyz").unwrap().0), (200, 503));
 
-    let rules = golden_rules();
-    let role = json!({ "metadata": { "name": "agent" }, "rules": rules });
+    let granted = golden_rules();
+    let role = json!({ "metadata": { "name": "agent" }, "rules": granted });
     let binding = json!({
         "metadata": { "name": "agent" },
         "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "agent" },
@@ -77,7 +77,7 @@ fn r26_one_resource_by_its_name_its_status_and_events_are_enough_and_without_the
     server.again("a", second);
     server.crash("a");
     server.eventually("the event is counted", || plane.rights_used(&account).contains("patch events").then_some(()));
-    assert_eq!(plane.rights_used(&account), rights_of(&rules), "it has nothing to spare");
+    assert_eq!(plane.rights_used(&account), rights_of(&granted), "it has nothing to spare");
     // Events and the entry are all there is to write: nothing was refused since.
     assert_eq!(server.read("stderr").matches("403").count(), 1, "{}", server.read("stderr"));
 }

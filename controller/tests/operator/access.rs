@@ -45,7 +45,7 @@ async fn with_everything(place: &Place) {
     place.until_gone(place.objects(Kind::Service), "full").await;
 }
 
-/// What a ClusterRole grants: `verb group/resource`.
+/// What a role grants: `verb group/resource`.
 fn rights_of(role: &Value) -> BTreeSet<String> {
     let texts = |rule: &Value, field: &str| -> Vec<String> {
         rule[field].as_array().into_iter().flatten().filter_map(|it| it.as_str().map(str::to_owned)).collect()

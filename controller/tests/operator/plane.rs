@@ -80,19 +80,19 @@ impl Plane {
 
     /// What somebody was allowed and did until now: `verb group/resource`. An apply that makes an object needs `create` too.
     pub(crate) fn rights_used(&self, user: &str) -> BTreeSet<String> {
-        let mut used = BTreeSet::new();
+        let mut rights = BTreeSet::new();
         for line in self.asked(user) {
             let of = |field: &str| line["objectRef"][field].as_str().unwrap_or_default();
             let mut what = format!("{}/{}", of("apiGroup"), of("resource"));
             if !of("subresource").is_empty() {
                 what = format!("{what}/{}", of("subresource"));
             }
-            used.insert(format!("{} {what}", line["verb"].as_str().unwrap_or_default()));
+            rights.insert(format!("{} {what}", line["verb"].as_str().unwrap_or_default()));
             if line["verb"] == "patch" && line["responseStatus"]["code"] == 201 {
-                used.insert(format!("create {what}"));
+                rights.insert(format!("create {what}"));
             }
         }
-        used
+        rights
     }
 
     fn asked(&self, user: &str) -> Vec<Value> {
