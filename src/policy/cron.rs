@@ -208,6 +208,8 @@ mod tests {
         ] {
             assert_eq!(gap(text, DayRule::Or), Some(minutes), "{text}");
         }
+        // 29 February is a Wednesday forty years apart from 2288 to 2328, for 2300 has none.
+        assert_eq!(gap("0 0 29 2 wed", DayRule::And), Some(14_609 * 1440));
     }
 
     #[test]

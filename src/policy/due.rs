@@ -71,8 +71,8 @@ impl<Z: Zone> Iterator for Dues<'_, Z> {
                     return Some(due);
                 }
             }
+            // The last of this day is not later than what was told, so the next round goes on to the next day.
             self.next = 0;
-            self.day += 1;
         }
         None
     }
@@ -164,8 +164,53 @@ mod tests {
             ("0 0 17 * tue", "2026-11-23T00:00:00Z", "2027-08-17T00:00:00Z"),
         ] {
             assert_eq!(told(crontab, &utc, after, 1), [next], "{crontab}");
+            let crontab = Crontab::parse(crontab, DayRule::And).unwrap();
+            assert_eq!(super::next(&crontab, &utc, minute(after)), Some(minute(next)));
         }
         assert!(told("0 0 30 2 *", &utc, "2026-11-23T00:00:00Z", 1).is_empty());
+        let never = Crontab::parse("0 0 30 2 *", DayRule::And).unwrap();
+        assert_eq!(super::next(&never, &utc, minute("2026-11-23T00:00:00Z")), None);
+    }
+
+    #[test]
+    fn r16_every_day_of_a_whole_calendar_has_its_month_and_its_day() {
+        let (mut month, mut of_month) = (1, 1);
+        let mut year = 1970;
+        for day in 0..DAYS + 366 {
+            assert_eq!(month_and_day(day), (month, of_month), "day {day}, in {year}");
+            let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+            let last = match month {
+                2 if leap => 29,
+                2 => 28,
+                4 | 6 | 9 | 11 => 30,
+                _ => 31,
+            };
+            (month, of_month) = if of_month < last { (month, of_month + 1) } else { (month + 1, 1) };
+            if month > 12 {
+                (year, month) = (year + 1, 1);
+            }
+        }
+        assert_eq!(month_and_day(-1), (12, 31), "1969");
+    }
+
+    #[test]
+    fn r16_only_the_offsets_around_a_day_count_whatever_a_zone_was_or_will_be() {
+        let zone = |at: i64| match Minute(at / 60) {
+            at if at < minute("1980-01-01T00:00:00Z") => -18_000,
+            at if at < minute("2040-01-01T00:00:00Z") => spring(at.0 * 60),
+            _ => 36_000,
+        };
+        let after = "2026-03-28T12:00:00Z";
+        assert_eq!(told("30 2 * * *", &zone, after, 2), ["2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"]);
+        assert_eq!(told("30 2 * * *", &zone, "2026-03-26T12:00:00Z", 1), ["2026-03-27T01:30:00Z"]);
+    }
+
+    #[test]
+    fn r16_where_an_offset_is_no_whole_minute_it_is_due_at_the_next_one() {
+        // Amsterdam until 1937.
+        let amsterdam = |_: i64| 1_172;
+        let after = "1930-05-01T00:00:00Z";
+        assert_eq!(told("0 10 * * *", &amsterdam, after, 2), ["1930-05-01T09:41:00Z", "1930-05-02T09:41:00Z"]);
     }
 
     #[test]

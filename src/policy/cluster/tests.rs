@@ -101,6 +101,14 @@ fn r22_the_refusal_gives_every_command_with_the_names_filled_in() {
             }
         }
     }
+    // Of several commands the first stands behind what they do.
+    let rows = [
+        "    restart the resource  hares -offline R -sys S\n                          hares -online R -sys S\n",
+        "    stop the resource     hares -offline R -sys S\n",
+    ];
+    for row in rows {
+        assert!(text.contains(row), "{row}: {text}");
+    }
     assert!(text.contains("start-msg ha") && !text.contains('<'), "{text}");
 }
 

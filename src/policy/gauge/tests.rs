@@ -54,7 +54,9 @@ fn r08_a_disk_has_too_little_room_below_its_threshold_and_not_at_it() {
 #[test]
 fn r08_a_file_system_that_makes_inodes_as_it_needs_them_lacks_none() {
     let reading = Reading::Disk { room: Share { free: 1, total: 1_000 }, inodes: Share::default() };
-    assert_eq!(judge(&disk(None, Some(Reserve::Percent(50))), &Standing::Within, &reading), Standing::Within);
+    for inodes in [Reserve::Percent(50), Reserve::Amount(1)] {
+        assert_eq!(judge(&disk(None, Some(inodes)), &Standing::Within, &reading), Standing::Within);
+    }
 }
 
 #[test]
@@ -112,4 +114,19 @@ fn r08_the_words_of_a_finding_hold_no_number_that_was_read() {
     assert_eq!(sentence(&gauge, &standing), "more than 5 messages wait, a message has waited longer than 4h");
     assert_eq!(numbers(&waits(4, 9, Some(20_000))), "13 messages (hold 4, deferred 9), the oldest for 5h");
     assert_eq!(numbers(&free(512, 50)), "512 B of 1000 B free (51%), 50% inodes");
+}
+
+#[test]
+fn r08_the_numbers_name_the_folders_in_which_something_waits() {
+    assert_eq!(numbers(&waits(0, 3, Some(90))), "3 messages (deferred 3), the oldest for 90s");
+    assert_eq!(numbers(&waits(0, 0, None)), "0 messages");
+    let nameless = vec![Waiting { folder: "", messages: 2, oldest: None }];
+    assert_eq!(numbers(&Reading::Queue { folders: nameless, whole: false }), "at least 2 messages");
+}
+
+#[test]
+fn r08_a_series_holds_what_is_free_or_waits_and_nothing_where_that_is_not_known() {
+    assert_eq!(value(&free(41, 7)), Some(41));
+    assert_eq!(value(&waits(2, 3, None)), Some(5));
+    assert_eq!(value(&Reading::Unknown(Name::from("no such folder"))), None);
 }
