@@ -62,13 +62,14 @@ async fn answers(client: &Client, mut launched: Launched) -> Result<(Events, i32
     let mut dotted = begun;
     loop {
         let ended = launched.process.try_wait().map_err(|error| Failure::of(SYSTEM, &error))?;
-        match client.events().await {
-            Ok(events) => {
-                let reported = client.status().await?;
+        let asked = async { Ok::<_, ClientError>((client.events().await?, client.status().await?)) };
+        match asked.await {
+            Ok((events, reported)) => {
                 let pid = reported.status.instances.first().map_or(0, |instance| instance.agent_pid);
                 return Ok((events, pid));
             }
-            Err(error) if error.is_no_agent() => {}
+            // It took the connection and ended over its document before it answered: the next look finds it ended.
+            Err(error) if error.is_no_agent() || matches!(error, ClientError::Broken(_)) => {}
             Err(error) => return Err(error.into()),
         }
         match (ended, &launched.log) {

@@ -216,7 +216,7 @@ fn r05_with_garbage_for_a_journal_the_agent_starts_and_nothing_runs_twice() {
 fn r05_with_a_journal_of_a_newer_version_the_agent_starts_and_nothing_runs_twice() {
     let (mut house, _, journal) = bereaved();
     let (head, rest) = journal.split_once('\n').unwrap();
-    let head = head[17..].replace("\"version\":2", "\"version\":99");
+    let head = head[17..].replace("\"version\":3", "\"version\":99");
     assert!(head.contains("99"));
     house.put("run/journal", &format!("{}{rest}", sealed(&head)));
     comes_up_once(&mut house);
