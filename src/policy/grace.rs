@@ -95,6 +95,10 @@ mod tests {
              - {{name: spare, command: [/bin/a], enabled: false, stopTimeout: 500s}}\n",
             seconds[0], seconds[1], seconds[2]
         );
+        read(&text)
+    }
+
+    fn read(text: &str) -> Desired {
         let read = crate::document::read(text.as_bytes(), "test");
         crate::document::resolve(&read.document.unwrap_or_else(|| panic!("{:?}", read.diagnostics)), 1)
     }
@@ -103,6 +107,24 @@ mod tests {
     fn r29_listed_stops_add_up_and_parallel_ones_are_as_long_as_their_longest_chain() {
         assert_eq!(critical_path(&desired(StartOrder::Listed, [100, 30, 20])), Duration::from_secs(150));
         assert_eq!(critical_path(&desired(StartOrder::Parallel, [100, 30, 20])), Duration::from_secs(130));
+    }
+
+    #[test]
+    fn r29_a_run_that_may_go_on_beside_short_stops_is_waited_for_and_a_disabled_task_is_not() {
+        for (enabled, seconds) in [(true, 30), (false, 5)] {
+            let text = format!(
+                "apiVersion: mailward.dev/v1alpha1\nkind: MessagingServer\nmetadata: {{name: mail}}\nspec:\n  profile: Custom\n  \
+                 services:\n  - {{name: store, command: [/bin/a], stopTimeout: 5s}}\n  \
+                 schedule: [{{name: expire, crontab: \"0 23 * * *\", command: [bin/a], enabled: {enabled}}}]\n"
+            );
+            assert_eq!(critical_path(&read(&text)), Duration::from_secs(seconds), "enabled: {enabled}");
+        }
+    }
+
+    #[test]
+    fn r29_of_a_short_grace_period_a_quarter_is_kept_for_what_is_no_time_out() {
+        let desired = desired(StartOrder::Listed, [4, 1, 1]);
+        assert!(fits(&desired, Duration::from_secs(8)) && !fits(&desired, Duration::from_secs(7)));
     }
 
     #[test]

@@ -114,8 +114,16 @@ mod tests {
             let whole = Duration::from_secs(whole);
             assert!(wait <= whole && wait >= whole * 4 / 5, "{wait:?} of {whole:?}");
         }
+        assert_eq!(backoff.failures(), 9);
         backoff.succeeded();
+        assert_eq!(backoff.failures(), 0);
         assert!(backoff.failed() <= Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_wait_too_short_to_be_spread_is_whole() {
+        let mut backoff = Backoff::new(Duration::from_millis(2), Duration::from_millis(4), 7);
+        assert_eq!([backoff.failed(), backoff.failed()], [Duration::from_millis(2), Duration::from_millis(4)]);
     }
 
     #[test]

@@ -75,3 +75,30 @@ pub fn restart(desired: &Desired, ix: Ix, cause: Cause) -> Vec<(Ix, Cause)> {
     }
     reached
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A service in each of these groups.
+    fn speaker(groups: &[&str]) -> Option<String> {
+        let services: String = groups
+            .iter()
+            .map(|group| format!("  - {{name: of-{group}, command: [/bin/a], group: {group}}}\n"))
+            .collect();
+        let text = format!(
+            "apiVersion: mailward.dev/v1alpha1\nkind: MessagingServer\nmetadata: {{name: mail}}\nspec:\n  profile: Custom\n  \
+             services:\n{services}"
+        );
+        let read = crate::document::read(text.as_bytes(), "test");
+        let desired = crate::document::resolve(&read.document.unwrap_or_else(|| panic!("{:?}", read.diagnostics)), 1);
+        store_group(&desired).map(|(_, ix)| desired.service(ix).name.to_string())
+    }
+
+    #[test]
+    fn r14_store_clients_belong_to_the_group_named_store_or_to_the_only_one() {
+        assert_eq!(speaker(&["mail", "store"]).as_deref(), Some("of-store"));
+        assert_eq!(speaker(&["mail"]).as_deref(), Some("of-mail"));
+        assert_eq!(speaker(&["mail", "web"]), None);
+    }
+}

@@ -34,6 +34,17 @@ mod tests {
     }
 
     #[test]
+    fn r08_the_first_round_of_a_name_is_at_its_place_within_the_first_period() {
+        let period = Duration::from_secs(30);
+        for name in (0..100).map(|number| format!("service{number}")) {
+            let place = due(&name, period, Boot(0));
+            assert!(place.0 <= 30_000, "{name}: {place}");
+            assert_eq!(due(&name, period, Boot(place.0 - 1)), place, "{name}");
+            assert_eq!(due(&name, period, place), Boot(place.0 + 30_000), "{name}");
+        }
+    }
+
+    #[test]
     fn r08_names_spread_over_the_period_and_an_agents_restart_changes_nothing() {
         let period = Duration::from_secs(30);
         let places: std::collections::BTreeSet<u64> =

@@ -119,6 +119,14 @@ fn r22_a_name_that_nobody_knows_is_said_to_be_missing() {
     let text = detect(&Said::Manager(declared), &Surroundings::default()).expect("it is declared").refusal();
     assert!(text.contains("clrs online <resource>\n") && text.contains("clrg online <group>\n"), "{text}");
     assert!(text.contains("highAvailability.manager"), "{text}");
+    for (names, incomplete) in [
+        (names(), false),
+        (Names { resource: None, ..names() }, true),
+        (Names { group: None, ..names() }, true),
+        (Names { system: None, ..names() }, true),
+    ] {
+        assert_eq!(names.is_incomplete(), incomplete, "{names:?}");
+    }
 }
 
 #[test]

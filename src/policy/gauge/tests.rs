@@ -120,6 +120,10 @@ fn r08_the_words_of_a_finding_hold_no_number_that_was_read() {
 fn r08_the_numbers_name_the_folders_in_which_something_waits() {
     assert_eq!(numbers(&waits(0, 3, Some(90))), "3 messages (deferred 3), the oldest for 90s");
     assert_eq!(numbers(&waits(0, 0, None)), "0 messages");
+    let room = |free| Reading::Disk { room: Share { free, total: 1 << 40 }, inodes: Share::default() };
+    assert_eq!(numbers(&room(5_583_457_485)), "5.2 GiB of 1.0 TiB free (0%)");
+    assert_eq!(numbers(&room(1_023)), "1023 B of 1.0 TiB free (0%)");
+    assert_eq!(numbers(&room(1_024)), "1.0 KiB of 1.0 TiB free (0%)");
     let nameless = vec![Waiting { folder: "", messages: 2, oldest: None }];
     assert_eq!(numbers(&Reading::Queue { folders: nameless, whole: false }), "at least 2 messages");
 }

@@ -175,10 +175,24 @@ fn r08_who_says_that_it_is_stressed_is_believed_until_then_and_not_longer() {
 }
 
 #[test]
+fn r08_an_answer_does_not_end_what_it_was_believed_for() {
+    let stressed = Probed { stressed_until: Some(Boot(NOW.0 + 1)), ..known() };
+    let served = round(vec![answer_of(0, Heard::Served, 5), answer_of(1, Heard::Served, 5)]);
+    let after = judge(&stressed, &served, &probing(1));
+    assert_eq!(after.stressed_until, stressed.stressed_until);
+    assert!(judge(&after, &round(silent()), &probing(1)).hang.is_none());
+}
+
+#[test]
 fn r08_the_start_window_holds_for_what_was_ready_before_it_answered() {
     let launch = launch();
-    let begins_by = Boot(NOW.0 + 1);
-    for (ready_answers, answered, hangs) in [(false, false, false), (false, true, true), (true, false, true)] {
+    let (inside, over) = (Boot(NOW.0 + 1), NOW);
+    for (ready_answers, answered, begins_by, hangs) in [
+        (false, false, inside, false),
+        (false, false, over, true),
+        (false, true, inside, true),
+        (true, false, inside, true),
+    ] {
         let probing = Probing { ready_answers, ..probing(1) };
         let about = Circumstances { probing: &probing, launch: &launch, now: NOW, begins_by, waits_for: None };
         let after = after_round(&Probed { answered, ..Probed::default() }, &round(silent()), &about);
