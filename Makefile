@@ -6,7 +6,7 @@ CLUSTER ?= /tmp/mailward-cluster
 FMT := $(CARGO) fmt --all -- --config-path .ci/rustfmt.toml
 export PATH := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mailward/tools/bin:$(PATH)
 
-.PHONY: help setup fmt lint test test-pure test-kubernetes test-cluster cluster-up cluster-down image deny generate check-generated bench bench-operator mutants fuzz transcripts advisories ci
+.PHONY: help setup fmt lint test test-pure test-kubernetes test-cluster test-suspend cluster-up cluster-down image deny generate check-generated bench bench-operator mutants fuzz transcripts advisories ci
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ test-kubernetes: ## agent, resource definition and operator against a real contr
 
 test-cluster: ## the proofs on a real, whole Kubernetes that it brings up and ends (root)
 	.ci/test-cluster
+
+test-suspend: ## a machine that is really suspended and resumed, in QEMU (root)
+	.ci/test-suspend
 
 cluster-up: ## a whole Kubernetes of one node with the images loaded, in the folder CLUSTER (root)
 	.ci/cluster build
