@@ -82,10 +82,8 @@ mod tests {
 
     /// A service in each of these groups.
     fn speaker(groups: &[&str]) -> Option<String> {
-        let services: String = groups
-            .iter()
-            .map(|group| format!("  - {{name: of-{group}, command: [/bin/a], group: {group}}}\n"))
-            .collect();
+        let service = |group| format!("  - {{name: of-{group}, command: [/bin/a], group: {group}}}\n");
+        let services = groups.iter().map(service).collect::<Vec<String>>().concat();
         let text = format!(
             "apiVersion: mailward.dev/v1alpha1\nkind: MessagingServer\nmetadata: {{name: mail}}\nspec:\n  profile: Custom\n  \
              services:\n{services}"

@@ -50,14 +50,16 @@ struct Slate<'a> {
 
 /// What this process ignores; it does not change once the agent runs.
 fn ignored_signals() -> u64 {
-    (1..=64).fold(0, |ignored, signal| {
-        // SAFETY: without a new action the call only fills the local; it refuses the two signals that cannot be ignored
-        // and those that the C library keeps for itself.
-        let ignores = unsafe {
-            let mut action = std::mem::zeroed::<libc::sigaction>();
-            libc::sigaction(signal, std::ptr::null(), &raw mut action) == 0 && action.sa_sigaction == libc::SIG_IGN
+    (1..=64).fold(0, |ignored, signal: c_int| {
+        let mut action = [0u64; 4];
+        // SAFETY: without a new action the call only fills the local, which is as large as the kernel's structure and
+        // begins with the handler. Not the C library's call: that hides the signals it keeps for itself, which a parent
+        // may have ignored all the same.
+        let answer = unsafe {
+            let nothing = std::ptr::null::<u64>();
+            libc::syscall(libc::SYS_rt_sigaction, c_long::from(signal), nothing, action.as_mut_ptr(), 8 as c_long)
         };
-        ignored | u64::from(ignores) << (signal - 1)
+        ignored | u64::from(answer == 0 && action[0] == libc::SIG_IGN as u64) << (signal - 1)
     })
 }
 
