@@ -49,10 +49,14 @@ def main(path: str, span: int) -> None:
     holds("nothing is amiss", calm.items() <= conditions.items(), conditions)
 
     def history(name: str) -> list[str]:
-        section = said[f"history of {name}"]
-        # Of what nothing is known it says so in words.
-        return [one["what"] for one in json.loads(section)] if section.startswith("[") else []
+        section = said[f"history of {name}"].strip()
+        # Of a task that nothing happened to it says this, and nothing else counts as empty.
+        if section == f"mailward: there is no service named {name}; there are {', '.join(services)}":
+            return []
+        return [one["what"] for one in json.loads(section)]
 
+    for name in services:
+        holds(f"{name} was started once", sum(line.startswith("started") for line in history(name)) == 1, history(name))
     grave = [line for name in services for line in history(name) if not re.match(r"started|ready", line)]
     holds("nothing else was told of a service than its start", not grave, grave)
 
