@@ -38,6 +38,16 @@ pub(crate) async fn known(client: &Client) -> Vec<String> {
     reported.status.instances.into_iter().flat_map(|instance| instance.services).map(|service| service.name).collect()
 }
 
+/// The names of which there is a history: those, and tasks.
+pub(crate) async fn with_a_history(client: &Client) -> Vec<String> {
+    let Ok(reported) = client.status().await else { return Vec::new() };
+    let names = reported.status.instances.into_iter().flat_map(|instance| {
+        let services = instance.services.into_iter().map(|service| service.name);
+        services.chain(instance.tasks.into_iter().map(|task| task.name))
+    });
+    names.collect()
+}
+
 /// The words of a refusal, with the nearest name where the name is unknown.
 pub(crate) fn refusal(answer: &Answered, known: &[String]) -> String {
     if answer.exit_code == super::failure::USAGE { unknown(&answer.service, known) } else { answer.message.clone() }

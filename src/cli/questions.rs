@@ -147,7 +147,7 @@ pub(crate) async fn history(client: &Client, said: &History) -> Result<u8, Failu
     let wanted = names::expand(said.name.as_slice());
     let mut events = client.history(None).await?;
     if !wanted.is_empty() {
-        let known = names::known(client).await;
+        let known = names::with_a_history(client).await;
         events.retain(|told| wanted.iter().any(|name| name == told.subject()));
         // A removed service still has a history.
         if let Some(name) = wanted.iter().find(|name| events.is_empty() && !known.contains(name)) {

@@ -74,6 +74,20 @@ fn pid_of(house: &House, name: &str) -> i32 {
 }
 
 #[test]
+fn r20_a_task_that_has_not_been_due_has_an_empty_history_and_what_nobody_declared_has_none() {
+    let house =
+        House::started(&document(&[]).replace(
+            "  schedule:\n",
+            "  schedule:\n    - {name: seldom, crontab: '0 0 1 1 *', command: [/bin/true]}\n",
+        ));
+    house.all_ready();
+    assert_eq!(house.does(&["history", "seldom"]), "nothing has happened since the agent started\n");
+    assert_eq!(house.does(&["history", "seldom", "-o", "json"]).trim(), "[]");
+    let unknown = house.run(&["history", "seldum"]);
+    assert_eq!((unknown.code, unknown.err.contains("did you mean seldom?")), (64, true), "{unknown:?}");
+}
+
+#[test]
 fn r16_a_task_that_is_due_is_run_and_its_end_is_recorded() {
     let mut house = left(1, &[("report", "command: [/bin/sh, -c, 'echo hello; exit 3']")]);
     house.start();
