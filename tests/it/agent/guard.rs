@@ -80,8 +80,11 @@ fn r14_the_terminal_is_the_commands_own_and_ctrl_c_comes_once() {
         program = program.display(),
         dir = house.path("").display()
     );
-    let mut command = Command::new("script");
-    command.args(["-qc", &line, "/dev/null"]).env("MAILWARD_SOCKET", house.path("run/control.sock"));
+    // What a shell puts into the background ignores INT, which no shell below it may trap again.
+    let mut command = Command::new("env");
+    command
+        .args(["--default-signal=INT", "script", "-qc", &line, "/dev/null"])
+        .env("MAILWARD_SOCKET", house.path("run/control.sock"));
     let mut terminal = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("script is installed");
     house.has("up");
     std::io::Write::write_all(terminal.stdin.as_mut().unwrap(), b"\x03").unwrap();
