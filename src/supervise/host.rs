@@ -145,7 +145,8 @@ impl Host {
         let spawner = Spawner::new(bell.as_fd()).map_err(|source| HostError::Kernel { what: "thread", source })?;
         let mut complaints = Complaints::default();
         let children = if config.orphans {
-            let children = sys::children().map_err(|source| HostError::Kernel { what: "children", source })?;
+            let children = sys::children()
+                .map_err(|source| HostError::Kernel { what: "descriptor for the end of children", source })?;
             rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(kernel("subreaper"))?;
             Some(children)
         } else {

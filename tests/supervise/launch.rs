@@ -76,6 +76,29 @@ fn a_child_leads_a_session_of_its_own() {
 }
 
 #[test]
+fn where_no_cgroup_can_be_made_it_is_said_why_and_the_service_runs_all_the_same() {
+    let mut stage = Stage::new(true);
+    let first = stage.start("first", &sh("sleep 1000"), 1);
+    let mounts = fs::read_to_string("/proc/mounts").unwrap();
+    let mount = mounts.lines().find_map(|line| match line.split(' ').collect::<Vec<_>>()[..] {
+        [_, place, "cgroup2", ..] => Some(place),
+        _ => None,
+    });
+    let cgroup = fs::read_to_string(format!("/proc/{}/cgroup", first.pid)).unwrap();
+    let own = cgroup.lines().find_map(|line| line.strip_prefix("0::")).unwrap();
+    let of_instance = format!("{}{}", mount.unwrap(), own.strip_suffix("/first").unwrap());
+    fs::write(format!("{of_instance}/cgroup.max.descendants"), "1").unwrap();
+    stage.start("second", &sh("exit 3"), 1);
+    assert_eq!(stage.exit("second"), Exit::Code(3));
+    stage.empty("second");
+    let complaints = stage.host().complaints();
+    let why = "second could not enter its cgroup (Resource temporarily unavailable";
+    assert!(complaints.iter().any(|complaint| complaint.starts_with(why)), "{complaints:?}");
+    stage.kill("first", &sh("sleep 1000"), 1);
+    stage.empty("first");
+}
+
+#[test]
 fn a_hard_limit_that_cannot_be_raised_is_said_once_and_does_not_keep_it_from_starting() {
     let mut stage = Stage::new(false);
     let limits = Limits { open_files: Some(1 << 30), ..Limits::default() };

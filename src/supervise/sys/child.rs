@@ -97,7 +97,10 @@ pub(in crate::supervise) fn spawn(birth: &Birth, stack: &mut Stack, announced: &
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES | libc::CLONE_PARENT_SETTID;
     let born_inside = birth.cgroup.as_ref().and_then(|cgroup| clone_into(cgroup, flags, &mut slate, stack, announced));
     let pid = born_inside.unwrap_or_else(|| {
-        slate.move_into = birth.cgroup.as_ref().inspect(|cgroup| enterable(cgroup));
+        match birth.cgroup.as_ref().map(enterable) {
+            Some(Err(errno)) => slate.cgroup_errno = errno.raw_os_error(),
+            Some(Ok(())) | None => slate.move_into = birth.cgroup.as_ref(),
+        }
         slate.signals = !0;
         // SAFETY: the stack is ours for the whole call, its top is inside or one past its allocation and aligned to 16
         // as both ABIs demand; CLONE_VFORK suspends this thread until the child has left our memory, so `slate`, the
@@ -138,10 +141,7 @@ fn clone_into(
     let folder = rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
     let open = || rustix::fs::open(&*cgroup.directory, folder, rustix::fs::Mode::empty());
     let cgroup = match open() {
-        Err(rustix::io::Errno::NOENT) => {
-            enterable(cgroup);
-            open()
-        }
+        Err(rustix::io::Errno::NOENT) => enterable(cgroup).and_then(|()| open()),
         opened => opened,
     };
     let cgroup = cgroup.ok()?;
@@ -189,9 +189,12 @@ fn clone_into(
     Some(pid)
 }
 
-/// Makes a cgroup where it is missing; that it could not be made shows when something enters it.
-fn enterable(cgroup: &Entrance) {
-    let _ = rustix::fs::mkdir(&*cgroup.directory, rustix::fs::Mode::from_raw_mode(0o755));
+/// Makes a cgroup where it is missing.
+fn enterable(cgroup: &Entrance) -> rustix::io::Result<()> {
+    match rustix::fs::mkdir(&*cgroup.directory, rustix::fs::Mode::from_raw_mode(0o755)) {
+        Err(errno) if errno != rustix::io::Errno::EXIST => Err(errno),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// Reads the status of a child that never became its program.
