@@ -20,7 +20,7 @@ use crate::model::{Fingerprint, Life, Name};
 
 /// The format that is written; one that is not known is not read: the agent then looks for what runs.
 const VERSION: u32 = 3;
-/// Until then each line held every record whole, which is read as well.
+/// The oldest that is read: there each line says of every service how it is launched.
 const OLDEST: u32 = 2;
 /// A journal is written anew when it is larger than this and larger than four times what it must hold.
 const LARGE: u64 = 256 * 1024;

@@ -90,17 +90,6 @@ pub(super) fn marker(pid: i32) -> Marker {
     Marker::None
 }
 
-/// What /proc/PID/environ holds, up to 256 KiB, which bounds what a hostile environment costs.
-///
-/// By one read: the kernel keeps a program's memory for as long as a read takes, and no longer. One that was read in two
-/// parts looks as if it ended after the first where the process executed another program in between.
-fn environment(pid: i32) -> std::io::Result<Vec<u8>> {
-    let mut environ = Vec::with_capacity(256 * 1024);
-    let file = File::open(format!("/proc/{pid}/environ"))?;
-    rustix::io::read(&file, rustix::buffer::spare_capacity(&mut environ))?;
-    Ok(environ)
-}
-
 /// The same for a look, which has one chance: waits, within bounds, for a process that is between two programs.
 pub(super) fn settled_marker(pid: i32) -> Marker {
     for _ in 0..50 {
@@ -111,6 +100,17 @@ pub(super) fn settled_marker(pid: i32) -> Marker {
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
     Marker::None
+}
+
+/// What /proc/PID/environ holds, up to 256 KiB, which bounds what a hostile environment costs.
+///
+/// By one read: the kernel keeps a program's memory for as long as a read takes, and no longer. One that was read in two
+/// parts looks as if it ended after the first where the process executed another program in between.
+fn environment(pid: i32) -> std::io::Result<Vec<u8>> {
+    let mut environ = Vec::with_capacity(256 * 1024);
+    let file = File::open(format!("/proc/{pid}/environ"))?;
+    rustix::io::read(&file, rustix::buffer::spare_capacity(&mut environ))?;
+    Ok(environ)
 }
 
 /// Between the old program's memory and the new one's, execve(2) leaves a process without an environment; an empty one
