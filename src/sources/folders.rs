@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
+use std::ops::Bound;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -76,11 +77,16 @@ impl Folders {
     }
 
     /// This name may stand for something else now; the watch of what it stood for is of no more use. It must go first:
-    /// `notify` knows a watch by its path and would drop the new one on a late word about the old.
-    pub(super) fn renew(&mut self, path: &Path) {
-        if self.wanted.contains_key(path) {
-            self.disarm(path);
-            self.arm(path);
+    /// `notify` knows a watch by its path and would drop the new one on a late word about the old. With a name it drops
+    /// every watch below it and says nothing of them, so they are made anew too.
+    pub(super) fn renew(&mut self, name: &Path) {
+        // Paths are ordered by their parts: what is below a name follows it at once.
+        let from = self.wanted.range::<Path, _>((Bound::Included(name), Bound::Unbounded));
+        let paths: Vec<PathBuf> =
+            from.map(|(path, _)| path.clone()).take_while(|path| path.starts_with(name)).collect();
+        for path in paths {
+            self.disarm(&path);
+            self.arm(&path);
         }
     }
 

@@ -230,6 +230,29 @@ async fn r21_reading_and_touching_are_no_changes_and_dropping_ends_it() {
     assert_eq!((candidates.recv().await, events.recv().await), (None, None));
 }
 
+#[tokio::test]
+async fn r18_a_folder_that_is_exchanged_with_all_below_it_is_watched_with_all_below_it() {
+    // The folder is watched, what the document's link leads to below it is watched, and so is the folder around both.
+    fn shape(folder: &Path, content: &str) {
+        fs::create_dir_all(folder.join("sub")).expect("made");
+        fs::write(folder.join("sub/mailward.yaml"), content).expect("written");
+        symlink("sub/mailward.yaml", folder.join("mailward.yaml")).expect("linked");
+    }
+    let mut watched = Watched::new(|root| {
+        shape(&root.join("real"), "first");
+        symlink("real", root.join("conf")).expect("linked");
+    })
+    .await;
+    for n in 0..3 {
+        shape(&watched.path("next"), &format!("exchanged {n}"));
+        watched.rename("real", &format!("old-{n}"));
+        watched.rename("next", "real");
+        watched.reads(&format!("exchanged {n}")).await;
+        watched.write("real/sub/mailward.yaml", &format!("written {n}"));
+        watched.reads(&format!("written {n}")).await;
+    }
+}
+
 /// One step of a disorderly life of `conf/mailward.yaml`; a step that is not possible now does nothing.
 fn disturb(root: &Path, kind: u64, content: &str) {
     let at = |name: &str| root.join(name);
