@@ -40,8 +40,14 @@ beside() { # NAME COMMAND...
     printf '\n== %s begins, beside the next parts\n' "$name"
     # In a group of its own, so that all of it can be ended; in the same session, within which the kernel weighs by niceness.
     set -m
-    nice -n 19 bash -c 'code=0; SECONDS=0; "$@" || code=$?; echo "$SECONDS" >"$0.took"; exit "$code"' "$log" "$@" \
-        </dev/null >"$log" 2>&1 &
+    # A subshell, not a program: most of these are functions of whoever calls.
+    (
+        renice -n 19 -p "$BASHPID" >/dev/null
+        code=0 SECONDS=0
+        "$@" || code=$?
+        echo "$SECONDS" >"$log.took"
+        exit "$code"
+    ) </dev/null >"$log" 2>&1 &
     set +m
     beside_of[$name]="$! $log"
 }
