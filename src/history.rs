@@ -30,7 +30,8 @@ pub struct History {
     pub services: Vec<Marks>,
 }
 
-/// The record of one service: bounded, whatever happens to it.
+/// The record of one service: bounded, whatever happens to it. What few have is in a box: there is one of these for every
+/// service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Marks {
@@ -75,7 +76,7 @@ pub struct Marks {
     pub stop_failed: bool,
     /// A failure that nothing has answered yet.
     #[serde(skip_serializing_if = "is_plain")]
-    pub failure: Option<Failure>,
+    pub failure: Option<Box<Failure>>,
     /// It failed before it was ready since it was last ready; the list order waits for it no longer.
     #[serde(skip_serializing_if = "is_plain")]
     pub stumbled: bool,
@@ -84,7 +85,7 @@ pub struct Marks {
     pub charges: Vec<Boot>,
     /// Its restart budget was spent.
     #[serde(skip_serializing_if = "is_plain")]
-    pub given_up: Option<GivenUp>,
+    pub given_up: Option<Box<GivenUp>>,
     /// A person wants it down.
     #[serde(skip_serializing_if = "is_plain")]
     pub hold: Option<Hold>,
@@ -102,7 +103,7 @@ pub struct Marks {
     pub restarted_at: Option<Name>,
     /// What the configuration checker last said, and of what.
     #[serde(skip_serializing_if = "is_plain")]
-    pub checked: Option<Checked>,
+    pub checked: Option<Box<Checked>>,
     /// Why the last reload failed: it runs the previous configuration.
     #[serde(skip_serializing_if = "is_plain")]
     pub reload_failed: Option<Name>,
@@ -390,7 +391,7 @@ impl Marks {
 
     /// A hang that nothing has answered: the service may be as it was.
     pub fn hung(&self) -> Option<&Failure> {
-        self.failure.as_ref().filter(|failure| failure.how.is_hang())
+        self.failure.as_deref().filter(|failure| failure.how.is_hang())
     }
 
     /// What a person's start or restart, a changed declaration and a removal have in common: the past is over.

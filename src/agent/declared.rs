@@ -4,12 +4,19 @@ use super::turns::{Agent, chain};
 use super::wishes;
 use crate::control;
 use crate::document::Settings;
-use crate::model::Now;
+use crate::model::{Fingerprint, Now};
 use crate::report::default_log::Level;
 use crate::report::sd_notify;
 use crate::sources::{Candidate, Origin, WatchSet};
 
 use super::turns::Door;
+
+/// What tells a document from another one: as much as tells a file that has changed from one that has not, and no copy.
+pub(super) type Content = (Fingerprint, usize);
+
+fn content(bytes: &[u8]) -> Content {
+    (Fingerprint::of(bytes), bytes.len())
+}
 
 impl Agent {
     /// The document's file has other content, or none.
@@ -28,7 +35,7 @@ impl Agent {
         if let (Origin::Resource { generation, .. }, Some(front)) = (&origin, &mut self.front) {
             front.looked_at = *generation;
         }
-        if bytes == self.in_force {
+        if content(&bytes) == self.in_force {
             // It was bad in between, or it is the one that was read at the start.
             self.refused = None;
             return;
@@ -90,7 +97,7 @@ impl Agent {
 
     /// Remembers the document that is in force, here and on disk.
     pub(super) fn keep_last_good(&mut self, now: Now, bytes: Vec<u8>) {
-        self.in_force.clone_from(&bytes);
+        self.in_force = content(&bytes);
         if let Some(front) = &mut self.front {
             front.hash = wishes::hash(&bytes);
         }

@@ -375,7 +375,7 @@ fn begin(
         held,
         said: String::new(),
         departed: Vec::new(),
-        in_force: Vec::new(),
+        in_force: Default::default(),
         front,
     };
     agent.put_in_force(&site);

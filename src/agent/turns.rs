@@ -10,6 +10,7 @@ use super::Request;
 use super::canary::Flights;
 use super::chronicle::Chronicle;
 use super::cluster::Cluster;
+use super::declared::Content;
 use super::front::Front;
 use super::gauges::Gauges;
 use super::handover::Parting;
@@ -70,8 +71,8 @@ pub(super) struct Agent {
     pub(super) said: String,
     /// Removed services of which the host still has something: an errand that is not over.
     pub(super) departed: Vec<Name>,
-    /// The document's bytes that were last put in force.
-    pub(super) in_force: Vec<u8>,
+    /// Of the document that was last put in force.
+    pub(super) in_force: Content,
     /// In a pod: the resource that is followed.
     pub(super) front: Option<Front>,
 }

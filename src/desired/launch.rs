@@ -22,8 +22,8 @@ pub struct Launch {
     pub environment: Vec<(String, String)>,
     /// Working directory; `/` when absent.
     pub directory: Option<String>,
-    /// Resource limits.
-    pub limits: Limits,
+    /// Resource limits; few services have any.
+    pub limits: Option<Box<Limits>>,
     /// How it says that it is ready.
     pub readiness: Readiness,
     /// How often it gives a sign of life once it is ready (`WATCHDOG=1`); told to it as `WATCHDOG_USEC`.

@@ -282,7 +282,14 @@ fn launch(effective: &Effective<'_>, service: &Service) -> Launch {
         (None, Some(signal)) => Some(Reload::Signal(signal)),
         (None, None) => None,
     });
-    let limits = service.limits.clone().unwrap_or_default();
+    let limits = service.limits.as_ref().map(|limits| Limits {
+        open_files: limits.open_files,
+        processes: limits.processes,
+        core_size: limits.core_size.map(|size| size.0),
+        file_size: limits.file_size.map(|size| size.0),
+        address_space: limits.address_space.map(|size| size.0),
+        locked_memory: limits.locked_memory.map(|size| size.0),
+    });
     Launch {
         command: command(service.command.as_ref()),
         user: service.user.as_ref().map(ToString::to_string),
@@ -294,14 +301,7 @@ fn launch(effective: &Effective<'_>, service: &Service) -> Launch {
             .map(|variable| (variable.name.to_string(), variable.value.to_string()))
             .collect(),
         directory: service.working_directory.as_ref().map(ToString::to_string),
-        limits: Limits {
-            open_files: limits.open_files,
-            processes: limits.processes,
-            core_size: limits.core_size.map(|size| size.0),
-            file_size: limits.file_size.map(|size| size.0),
-            address_space: limits.address_space.map(|size| size.0),
-            locked_memory: limits.locked_memory.map(|size| size.0),
-        },
+        limits: limits.filter(|limits| *limits != Limits::default()).map(Box::new),
         watchdog: service.watchdog.map(|watchdog| watchdog.0),
         readiness,
         pid_file: service.pid_file.as_ref().map(|path| below(effective.data_root(), path)),
@@ -399,7 +399,8 @@ fn launch_print(launch: &Launch) -> Fingerprint {
         add(value);
     }
     add(&optional(&launch.directory));
-    let Limits { open_files, processes, core_size, file_size, address_space, locked_memory } = launch.limits;
+    let limits = launch.limits.as_deref().copied().unwrap_or_default();
+    let Limits { open_files, processes, core_size, file_size, address_space, locked_memory } = limits;
     for limit in [open_files, processes, core_size, file_size, address_space, locked_memory] {
         add(&limit.map_or("-".to_owned(), |limit| limit.to_string()));
     }
@@ -415,9 +416,9 @@ fn launch_print(launch: &Launch) -> Fingerprint {
 fn declaration(effective: &Effective<'_>, service: &Service) -> Fingerprint {
     let output = Some(service.output.unwrap_or_else(|| effective.output()));
     let declared = Service { hold: None, restarted_at: None, enabled: None, output, ..service.clone() };
-    let text = serde_json::to_string(&declared).unwrap_or_default();
-    Fingerprint::of(text.as_bytes())
-        .and(effective.server_root().as_bytes())
-        .and(b"\0")
-        .and(effective.data_root().as_bytes())
+    // Straight into the fingerprint: a text of each service in between would leave holes between what stays in memory.
+    let mut print = Fingerprint::of(b"");
+    // Plain data always has a JSON form, and a fingerprint refuses nothing.
+    let _ = serde_json::to_writer(&mut print, &declared);
+    print.and(effective.server_root().as_bytes()).and(b"\0").and(effective.data_root().as_bytes())
 }

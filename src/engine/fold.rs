@@ -160,7 +160,8 @@ impl Engine {
         if !was_ready {
             marks.start_failed = how.of_a_start();
         }
-        marks.failure = Some(Failure { at: now.boot, incarnation, how, was_ready, declaration, files: marks.files });
+        let files = marks.files;
+        marks.failure = Some(Box::new(Failure { at: now.boot, incarnation, how, was_ready, declaration, files }));
         if !was_ready {
             // What made it fail before it was ready may be somebody else in its place.
             let facts = self.facts(ix);
@@ -302,7 +303,7 @@ impl Engine {
         }
         self.facts(ix).errand = None;
         let marks = self.marks(ix);
-        marks.checked = Some(Checked { print, complaint: outcome.as_ref().err().cloned() });
+        marks.checked = Some(Box::new(Checked { print, complaint: outcome.as_ref().err().cloned() }));
         if marks.restart_ordered == Some(Force::Yes) {
             marks.checked = None;
         }

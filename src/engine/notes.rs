@@ -157,7 +157,7 @@ impl Engine {
         let hung = failure.as_ref().is_some_and(|failure| failure.how.is_hang());
         let files = failure.as_ref().and_then(|failure| failure.files);
         let declaration = failure.map_or(declaration, |failure| failure.declaration);
-        marks.given_up = Some(GivenUp { at: now.boot, wall: now.wall, declaration, files });
+        marks.given_up = Some(Box::new(GivenUp { at: now.boot, wall: now.wall, declaration, files }));
         let charges = marks.charged_within(window, now.boot);
         self.tell(now, ix, Happened::GaveUp { charges });
         // A hung lead is no use to a group that stops ([R11]); any other is left as it is.

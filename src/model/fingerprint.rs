@@ -1,5 +1,7 @@
 //! A short value that differs when what it stands for differs.
 
+use std::io;
+
 use serde::{Deserialize, Serialize};
 
 /// A 64-bit fingerprint of a piece of a declaration or of a file's content (FNV-1a). It is kept in the ledger across
@@ -18,5 +20,17 @@ impl Fingerprint {
     #[must_use]
     pub fn and(self, bytes: &[u8]) -> Self {
         Self(bytes.iter().fold(self.0, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)))
+    }
+}
+
+/// What is written continues it, as [`Fingerprint::and`] does; in how many pieces makes no difference.
+impl io::Write for Fingerprint {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        *self = self.and(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -119,7 +119,7 @@ fn goal(scene: &Scene<'_>, standings: &[Standing], ix: Ix) -> Goal {
     if let Some(lead) = lead.filter(|lead| *lead != ix && standings[lead.at()].gave_up) {
         return Goal::Down(Down::LeadGaveUp(lead));
     }
-    match marks.given_up {
+    match &marks.given_up {
         Some(given_up) => Goal::Down(Down::GaveUp { retry_at: retry_at(scene, marks, given_up.at) }),
         None => Goal::Up,
     }

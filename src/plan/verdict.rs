@@ -208,7 +208,7 @@ fn down_and_out(scene: &Scene<'_>, ix: Ix, down: Down) -> Verdict {
 /// Whether what it gave up with has changed since ([R11]).
 fn has_new_chance(scene: &Scene<'_>, ix: Ix) -> bool {
     let (service, marks, facts) = scene.of(ix);
-    let changed = marks.given_up.is_some_and(|given_up| {
+    let changed = marks.given_up.as_ref().is_some_and(|given_up| {
         given_up.declaration != service.declaration
             || (facts.files.is_some() && given_up.files.is_some() && facts.files != given_up.files)
     });

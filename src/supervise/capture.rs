@@ -6,7 +6,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::chown;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 
@@ -28,7 +28,6 @@ const CUT: &[u8] = b" [cut]";
 #[derive(Debug)]
 pub(super) struct Capture {
     pipe: OwnedFd,
-    path: PathBuf,
     owner: Option<u32>,
     partial: Vec<u8>,
     skipping: bool,
@@ -37,44 +36,31 @@ pub(super) struct Capture {
 }
 
 impl Capture {
-    /// Opens the FIFO, making it where it is missing.
-    pub(super) fn open(path: PathBuf) -> Result<Self, String> {
+    /// Opens the FIFO at this path, making it where it is missing.
+    pub(super) fn open(path: &Path) -> Result<Self, String> {
         let words = |errno: rustix::io::Errno| format!("the output pipe {} cannot be made: {errno}", path.display());
         let mode = Mode::RUSR | Mode::WUSR;
-        match rustix::fs::mknodat(CWD, &path, FileType::Fifo, mode, 0) {
+        match rustix::fs::mknodat(CWD, path, FileType::Fifo, mode, 0) {
             Ok(()) | Err(rustix::io::Errno::EXIST) => {}
             Err(errno) => return Err(words(errno)),
         }
         // For writing too: a FIFO without a writer would be readable for ever, at its end.
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let pipe = rustix::fs::open(&path, flags, Mode::empty()).map_err(words)?;
+        let pipe = rustix::fs::open(path, flags, Mode::empty()).map_err(words)?;
         let is_pipe = rustix::fs::fstat(&pipe).is_ok_and(|s| FileType::from_raw_mode(s.st_mode) == FileType::Fifo);
         if !is_pipe {
             return Err(format!("{} is not a pipe; remove it", path.display()));
         }
         // What it may write while no agent reads; where the agent may not enlarge it, the default has to do.
         let _ = rustix::pipe::fcntl_setpipe_size(&pipe, PIPE);
-        Ok(Self {
-            pipe,
-            path,
-            owner: None,
-            partial: Vec::new(),
-            skipping: false,
-            tail: Vec::new(),
-            place: Place::default(),
-        })
+        Ok(Self { pipe, owner: None, partial: Vec::new(), skipping: false, tail: Vec::new(), place: Place::default() })
     }
 
-    /// Lets this user open /dev/stdout and /dev/stderr anew, which checks the permissions of the FIFO.
-    pub(super) fn give_to(&mut self, uid: u32) {
-        if self.owner != Some(uid) && chown(&self.path, Some(uid), None).is_ok() {
+    /// Lets this user open /dev/stdout and /dev/stderr anew, which checks the permissions of the FIFO at this path.
+    pub(super) fn give_to(&mut self, path: &Path, uid: u32) {
+        if self.owner != Some(uid) && chown(path, Some(uid), None).is_ok() {
             self.owner = Some(uid);
         }
-    }
-
-    /// Where it is.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
     }
 
     /// Readable when there is output.
@@ -178,7 +164,7 @@ mod tests {
 
     fn capture() -> (tempfile::TempDir, Capture) {
         let folder = tempfile::tempdir().unwrap();
-        let capture = Capture::open(folder.path().join("fifo")).unwrap();
+        let capture = Capture::open(&folder.path().join("fifo")).unwrap();
         (folder, capture)
     }
 

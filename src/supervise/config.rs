@@ -27,6 +27,13 @@ pub struct HostConfig {
     pub orphans: bool,
 }
 
+impl HostConfig {
+    /// The FIFO of a service's output.
+    pub(super) fn output_of(&self, name: &str) -> PathBuf {
+        self.runtime_dir.join("out").join(name)
+    }
+}
+
 /// Why there is no host.
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {

@@ -266,7 +266,8 @@ impl Host {
         }
         self.reap();
         self.timer.arm();
-        events.append(&mut self.out);
+        // Its room goes with it: that of a whole server's start would stay for ever.
+        events.extend(std::mem::take(&mut self.out));
         state
     }
 

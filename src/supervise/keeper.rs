@@ -50,9 +50,11 @@ impl Host {
         let mut pipes: Vec<(OwnedFd, OwnedFd)> = Vec::new();
         for service in &mut self.services {
             let goes_on = matches!(service.run, Run::Alive(_) | Run::Detached | Run::Remains);
-            let Some(capture) = service.capture.as_ref().filter(|_| goes_on) else { continue };
+            if service.capture.is_none() || !goes_on {
+                continue;
+            }
             let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-            let pipe = rustix::fs::open(capture.path(), flags, Mode::empty())?;
+            let pipe = rustix::fs::open(self.config.output_of(&service.name), flags, Mode::empty())?;
             // Whatever the declared place is: the journal and the agent's standard output are not a keeper's.
             let log = OpenOptions::new()
                 .append(true)

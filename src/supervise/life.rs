@@ -107,7 +107,7 @@ impl Host {
         let name = self.service(slot).name.clone();
         let marker = format!("{}/{name}/{}", self.config.instance, incarnation.0);
         let service = &mut self.services[slot as usize];
-        let output = service.capture.as_ref().map(|c| c.path().to_owned()).unwrap_or_default();
+        let output = self.config.output_of(&name);
         let purpose = Purpose {
             command: &launch.command,
             marker: Some(marker),
@@ -121,7 +121,7 @@ impl Host {
         };
         let order = Order::new(&launch, &account, purpose)?;
         if let Some(ids) = &order.birth.ids {
-            service.capture.iter_mut().for_each(|c| c.give_to(ids.uid));
+            service.capture.iter_mut().for_each(|c| c.give_to(&output, ids.uid));
         }
         service.mailbox.iter_mut().for_each(|m| m.give_to(account.ids.uid));
         Ok(order)
@@ -142,10 +142,9 @@ impl Host {
     /// Opens the output pipe, where that is not done.
     pub(super) fn open_capture(&mut self, slot: u32) -> Result<(), String> {
         if self.service(slot).capture.is_none() {
-            let path = self.config.runtime_dir.join("out").join(&*self.service(slot).name);
-            let capture = Capture::open(path)?;
+            let capture = Capture::open(&self.config.output_of(&self.service(slot).name))?;
             self.listen(capture.fd(), Source::Output(slot)).map_err(|e| format!("its output cannot be read: {e}"))?;
-            self.service_mut(slot).capture = Some(Box::new(capture));
+            self.service_mut(slot).capture = Some(capture);
         }
         Ok(())
     }

@@ -103,7 +103,7 @@ impl Order {
                 .map(|folder| text(&format!("{}/{program}", if folder.is_empty() { "." } else { folder })))
                 .collect::<Result<_, _>>()?
         };
-        let (names, limits) = limits(&launch.limits);
+        let (names, limits) = limits(&launch.limits.as_deref().copied().unwrap_or_default());
         // Taking the ids we have needs a privilege that an agent without root lacks, and would change nothing.
         let own = rustix::process::geteuid().as_raw();
         let keeps = launch.user_group.is_none() && own != 0 && account.ids.uid == own;

@@ -38,9 +38,11 @@ impl Host {
         self.names.remove(name);
         let empty = Service::new(Name::from(""), Arc::new(Launch::default()));
         let old = std::mem::replace(self.service_mut(slot), empty);
-        for path in [old.capture.as_ref().map(|c| c.path()), old.mailbox.as_ref().map(|m| m.path())] {
+        let output = old.capture.map(|_| self.config.output_of(name));
+        let mailbox = old.mailbox.map(|mailbox| mailbox.path().to_owned());
+        for path in [output, mailbox].into_iter().flatten() {
             // Gone already is as good.
-            let _ = path.map(std::fs::remove_file);
+            let _ = std::fs::remove_file(path);
         }
         if let Some(domain) = &self.domain {
             domain.remove(name);

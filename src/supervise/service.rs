@@ -114,7 +114,7 @@ pub(super) struct Service {
     /// What says whether something is, open from the first end on.
     pub(super) cgroup_events: Option<OwnedFd>,
     /// Its output.
-    pub(super) capture: Option<Box<Capture>>,
+    pub(super) capture: Option<Capture>,
     /// Its notify socket.
     pub(super) mailbox: Option<Box<Mailbox>>,
     /// What it said.

@@ -15,7 +15,7 @@ fn a_child_gets_its_user_group_directory_limits_and_a_clean_environment() {
             user_group: Some("daemon".to_owned()),
             directory: Some("/usr/share".to_owned()),
             environment: vec![("COLOUR".to_owned(), "blue".to_owned()), ("LANG".to_owned(), "C".to_owned())],
-            limits: Limits { open_files: Some(99), core_size: Some(0), ..Limits::default() },
+            limits: Some(Box::new(Limits { open_files: Some(99), core_size: Some(0), ..Limits::default() })),
             ..sh("id -u; id -g; pwd; ulimit -n; ulimit -Hn; ulimit -c; umask; exit 0")
         };
         stage.start("given", &launch, 1);
@@ -102,7 +102,7 @@ fn where_no_cgroup_can_be_made_it_is_said_why_and_the_service_runs_all_the_same(
 fn a_hard_limit_that_cannot_be_raised_is_said_once_and_does_not_keep_it_from_starting() {
     let mut stage = Stage::new(false);
     let limits = Limits { open_files: Some(1 << 30), ..Limits::default() };
-    let launch = Launch { limits, ..sh("ulimit -n; exit 0") };
+    let launch = Launch { limits: Some(Box::new(limits)), ..sh("ulimit -n; exit 0") };
     for life in 1..=2 {
         stage.start("greedy", &launch, life);
         assert_eq!(stage.exit("greedy"), Exit::Code(0));
