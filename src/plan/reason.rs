@@ -398,3 +398,34 @@ pub(crate) fn left_hanging(desired: &Desired, ix: Ix) -> &'static str {
         "nothing more follows by itself; restart it"
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_goes_on_with_the_service_that_a_reason_is_about() {
+        let other = Ix(3);
+        let about_it = [
+            Reason::WaitsForDependency(other),
+            Reason::WaitsForPeer(other),
+            Reason::WaitsForList(other),
+            Reason::StopWaitsFor(other),
+            Reason::Down(Down::WaitsForHeld(other)),
+            Reason::Down(Down::LeadGaveUp(other)),
+            Reason::Stop(Down::WaitsForHeld(other)),
+            Reason::Stop(Down::LeadGaveUp(other)),
+        ];
+        for reason in about_it {
+            assert_eq!(reason.concerns(), Some(other), "{reason:?}");
+        }
+        for reason in [
+            Reason::Running,
+            Reason::Down(Down::Disabled),
+            Reason::Stop(Down::Removed),
+            Reason::Look(Doubt::NotLookedYet),
+        ] {
+            assert_eq!(reason.concerns(), None, "{reason:?}");
+        }
+    }
+}
