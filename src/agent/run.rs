@@ -18,6 +18,7 @@ use super::Settings;
 use super::canary::Flights;
 use super::chronicle::Chronicle;
 use super::cluster::Cluster;
+use super::declared::Content;
 use super::first::{self, Ears, First};
 use super::front::{self, Front};
 use super::gauges::Gauges;
@@ -375,7 +376,7 @@ fn begin(
         held,
         said: String::new(),
         departed: Vec::new(),
-        in_force: Default::default(),
+        in_force: Content::default(),
         front,
     };
     agent.put_in_force(&site);

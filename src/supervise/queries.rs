@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::capture::Capture;
 use super::complaints::Relief;
 use super::host::Host;
 use super::service::{Run, Said, Service};
@@ -54,7 +55,7 @@ impl Host {
 
     /// The last lines a service wrote, oldest first: at most 20 and 4 KiB.
     pub fn last_lines(&self, name: &str) -> Vec<String> {
-        self.known(name).and_then(|s| s.capture.as_ref()).map(|c| c.last_lines()).unwrap_or_default()
+        self.known(name).and_then(|s| s.capture.as_ref()).map(Capture::last_lines).unwrap_or_default()
     }
 
     /// What a service said of itself in its present life.
@@ -85,7 +86,7 @@ impl Host {
 
     /// Opens every log file anew with the next line: somebody moved them.
     pub fn reopen(&mut self) {
-        self.services.iter_mut().filter_map(|s| s.capture.as_mut()).for_each(|c| c.reopen());
+        self.services.iter_mut().filter_map(|s| s.capture.as_mut()).for_each(Capture::reopen);
     }
 
     /// New bounds for the log files: bytes (zero for no rotation) and old files kept.
