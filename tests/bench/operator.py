@@ -34,6 +34,8 @@ USER = f"system:serviceaccount:{SYSTEM}:{ACCOUNT}"
 APPLY, JSON = "application/apply-patch+yaml", "application/json"
 WORKERS = 6
 READ = ("get", "list", "watch")
+LONGEST = 7200
+"""Seconds that a watch may last, and say nothing: while everything is idle it does."""
 
 
 class Failed(Exception):
@@ -54,7 +56,7 @@ class Api:
     def open(self, method, path, body=None, kind=JSON):
         # The server closes what was idle for long.
         if self.connection is None or time.monotonic() - self.used > 30:
-            self.connection = http.client.HTTPSConnection(self.host, context=self.tls, timeout=600)
+            self.connection = http.client.HTTPSConnection(self.host, context=self.tls, timeout=LONGEST)
         headers = {"authorization": f"Bearer {self.token}", "content-type": kind}
         self.used = time.monotonic()
         self.connection.request(method, path, None if body is None else json.dumps(body), headers)
@@ -69,7 +71,7 @@ class Api:
 
     def watch(self, path):
         """Every change from now on, what there is first."""
-        answer = self.open("GET", f"{path}?watch=true&resourceVersion=0&timeoutSeconds=7200")
+        answer = self.open("GET", f"{path}?watch=true&resourceVersion=0&timeoutSeconds={LONGEST}")
         for line in answer:
             yield json.loads(line)
 
