@@ -184,3 +184,59 @@ fn ladder(scene: &TaskScene<'_>, incarnation: Incarnation, why: TaskReason) -> T
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desired::{DayRule, Does, Timing, Wanted};
+    use crate::history::StopMark;
+    use crate::model::Name;
+    use crate::observed::Alive;
+
+    const FIRST: Incarnation = Incarnation(1);
+
+    fn verdict(process: &Fact<Process>, marks: &TaskMarks, busy: Option<Busy>) -> TaskVerdict {
+        let timing = Timing { crontab: "* * * * *".to_owned(), day_rule: DayRule::And, zone: Name::from("UTC") };
+        let task = Task {
+            name: Name::from("purge"),
+            wanted: Wanted::Yes,
+            timing,
+            needs: Vec::new(),
+            timeout: None,
+            does: Does::Probe,
+        };
+        task_verdict(&TaskScene { task: &task, marks, process, busy, ending: false, life: Life(2), now: Boot(0) })
+    }
+
+    fn alive() -> Fact<Process> {
+        Fact::Known(Process::Alive(Alive { incarnation: FIRST, identity: None, recovering: false }))
+    }
+
+    #[test]
+    fn r16_nobody_looks_for_a_task_that_never_ran_and_is_not_asked_for() {
+        let unknown = Fact::Unknown(Doubt::NotLookedYet);
+        assert_eq!(verdict(&unknown, &TaskMarks::default(), None), TaskVerdict::wait(TaskReason::Idle));
+        let begun = TaskMarks { used: FIRST, ..TaskMarks::default() };
+        let looks = TaskVerdict::act(TaskReason::Look(Doubt::NotLookedYet), TaskAct::Step(Step::Look));
+        assert_eq!(verdict(&unknown, &begun, None), looks);
+    }
+
+    #[test]
+    fn r16_a_run_begins_until_its_process_is_known() {
+        let marks = TaskMarks { used: FIRST, ..TaskMarks::default() };
+        assert_eq!(verdict(&alive(), &marks, None).reason, TaskReason::Running);
+        assert_eq!(verdict(&alive(), &marks, Some(Busy::Spawning(FIRST))).reason, TaskReason::Beginning);
+    }
+
+    #[test]
+    fn r16_a_signal_that_an_earlier_agent_noted_is_sent_again_and_one_of_this_agent_is_not() {
+        let told_by = |life| {
+            let stop =
+                StopMark { incarnation: FIRST, rung: Rung::Ask(Signal::Term), at: Boot(0), to_rest: false, life };
+            let marks = TaskMarks { used: FIRST, overdue: true, stop: Some(stop), ..TaskMarks::default() };
+            verdict(&alive(), &marks, None).reason
+        };
+        assert_eq!(told_by(Life(1)), TaskReason::Overdue);
+        assert_eq!(told_by(Life(2)), TaskReason::Stopping { kill_at: Boot(0).plus(TASK_STOP_TIMEOUT) });
+    }
+}
