@@ -34,3 +34,24 @@ impl io::Write for Fingerprint {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_in_pieces_has_the_fingerprint_of_the_whole() {
+        let mut written = Fingerprint::of(b"");
+        for piece in [&b"{\"name\""[..], b":", b"", b"\"imap\"}"] {
+            written.write_all(piece).unwrap();
+        }
+        assert_eq!(written, Fingerprint::of(b"{\"name\":\"imap\"}"));
+        assert_eq!(
+            Fingerprint::of(b"a"),
+            Fingerprint(0xaf63_dc4c_8601_ec8c),
+            "FNV-1a, 64 bits: records of before mean the same"
+        );
+    }
+}
