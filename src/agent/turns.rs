@@ -190,6 +190,7 @@ impl Agent {
             let recorded = Some(&recorded).filter(|recorded| recorded.incarnation.0 > 0);
             self.host.perform(&todo.service, &self.engine.desired().service(ix).launch, &todo.step, recorded);
         }
+        self.host.decided();
         for client in &turn.kills {
             self.clients.kill(*client);
         }

@@ -1,6 +1,9 @@
 //! What a child is to be, and what became of it: data for the one clone in `sys/child.rs`.
 
 use std::ffi::CString;
+use std::sync::Arc;
+
+use super::gate::Gate;
 
 /// User, group and supplementary groups a child takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +56,8 @@ pub(super) struct Birth {
     pub(super) limits: Vec<Limit>,
     /// Whether the agent protects itself from the kernel's out-of-memory killer; the child must not inherit that.
     pub(super) forgive_oom: bool,
+    /// Where it waits until it is decided whether it is wanted; none where it is.
+    pub(super) gate: Option<Arc<Gate>>,
 }
 
 /// Where a child failed before it became the program.
@@ -68,6 +73,8 @@ pub(super) enum Stage {
     Output,
     /// No session of its own.
     Session,
+    /// It was not wanted after all, or the agent is gone.
+    Gate,
     /// The groups could not be taken.
     Groups,
     /// The group could not be taken.

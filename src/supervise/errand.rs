@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal as Number};
 use super::host::{Host, Source};
 use super::life::{ERRAND, bury, ended};
 use super::order::{Order, Purpose};
-use super::spawner::{Job, Newborn};
+use super::spawner::{Job, Newborn, Work};
 use super::stop::number;
 use super::timer::{self, Due};
 use crate::desired::Reload;
@@ -172,7 +172,7 @@ impl Host {
                 } else {
                     self.errands[at] = Some(errand);
                 }
-                self.spawner.submit(Job { ticket: ERRAND | u64::from(index), order });
+                self.spawner.submit(Job { ticket: ERRAND | u64::from(index), work: Work::Make(Box::new(order)) });
                 self.expect_answer();
             }
             Err(why) => self.report(slot, kind, Err(why)),

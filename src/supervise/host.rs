@@ -10,6 +10,7 @@ use rustix::event::{EventfdFlags, epoll};
 use rustix::fs::inotify;
 
 use super::account::Accounts;
+use super::ahead::Ahead;
 use super::cgroup::Domain;
 use super::complaints::Complaints;
 use super::config::{Drained, HostConfig, HostError, Recorded};
@@ -98,6 +99,7 @@ pub struct Host {
     children: Option<OwnedFd>,
     pub(super) timer: Timer,
     pub(super) spawner: Spawner,
+    pub(super) ahead: Option<Ahead>,
     pub(super) domain: Option<Domain>,
     pub(super) inotify: Option<OwnedFd>,
     pub(super) services: Vec<Service>,
@@ -161,6 +163,7 @@ impl Host {
             children,
             timer,
             spawner,
+            ahead: None,
             services: Vec::new(),
             names: HashMap::new(),
             free: Vec::new(),
@@ -245,6 +248,7 @@ impl Host {
         self.scan = None;
         self.sockets = None;
         self.budget = OUTPUT_A_DRAIN;
+        self.decided();
         let mut state = Drained::More;
         for _ in 0..64 {
             let mut ready = [const { MaybeUninit::uninit() }; 64];
@@ -424,6 +428,7 @@ impl Host {
 impl Drop for Host {
     /// Signals nobody: services live on and are adopted by the next host. Empty cgroups are removed.
     fn drop(&mut self) {
+        self.decided();
         if let Some(domain) = &self.domain {
             domain.leave();
         }

@@ -11,7 +11,7 @@ use super::host::{Host, Source};
 use super::notify::Mailbox;
 use super::order::{Order, Purpose};
 use super::service::{Main, Run, Watch};
-use super::spawner::{Done, Job, Newborn};
+use super::spawner::{Done, Job, Newborn, Work};
 use super::timer::Due;
 use super::{place, proc, sys};
 use crate::desired::Readiness;
@@ -72,15 +72,14 @@ pub(super) fn bury(pidfd: BorrowedFd<'_>) -> Option<Exit> {
 impl Host {
     /// Starts a life.
     pub(super) fn spawn(&mut self, slot: u32, incarnation: Incarnation, ready_by: Boot) {
-        let order = match self.service(slot).run {
-            Run::Unknown | Run::Absent => self.prepare(slot, incarnation),
+        let made = match self.service(slot).run {
+            Run::Unknown | Run::Absent => self.make(slot, incarnation),
             Run::Spawning { .. } | Run::Alive(_) | Run::Detached | Run::Remains => {
                 Err("an earlier life of it is not over".to_owned())
             }
         };
-        match order {
-            Ok(order) => {
-                let in_cgroup = order.birth.cgroup.is_some();
+        match made {
+            Ok(in_cgroup) => {
                 let service = self.service_mut(slot);
                 service.begin(incarnation);
                 service.in_cgroup = in_cgroup;
@@ -88,20 +87,30 @@ impl Host {
                 service.run = Run::Spawning { then: None };
                 // A child may speak before its maker has answered; it is heard when it is known.
                 self.hear_mail(slot, false);
-                self.spawner.submit(Job { ticket: u64::from(slot), order });
-                self.expect_answer();
             }
             Err(error) => self.see(slot, Seen::SpawnFailed { incarnation, error: Name::from(error) }),
         }
     }
 
-    fn prepare(&mut self, slot: u32, incarnation: Incarnation) -> Result<Order, String> {
+    /// Lets the child go on that was begun ahead, or has one made; whether in a cgroup.
+    fn make(&mut self, slot: u32, incarnation: Incarnation) -> Result<bool, String> {
+        place::clear_pid_file(&self.service(slot).launch);
+        if let Some(in_cgroup) = self.goes_on(slot, incarnation) {
+            return Ok(in_cgroup);
+        }
+        let order = self.prepare(slot, incarnation)?;
+        let in_cgroup = order.birth.cgroup.is_some();
+        self.spawner.submit(Job { ticket: u64::from(slot), work: Work::Make(Box::new(order)) });
+        self.expect_answer();
+        Ok(in_cgroup)
+    }
+
+    pub(super) fn prepare(&mut self, slot: u32, incarnation: Incarnation) -> Result<Order, String> {
         self.open_capture(slot)?;
         let launch = self.service(slot).launch.clone();
         if launch.readiness == Readiness::Notify {
             self.open_mailbox(slot)?;
         }
-        place::clear_pid_file(&launch);
         let account = self.accounts.find(launch.user.as_deref(), launch.user_group.as_deref())?;
         let cgroup = self.entrance(slot);
         let name = self.service(slot).name.clone();
@@ -286,9 +295,6 @@ impl Host {
         // Before its status is read: until then nobody else can have its pid, so its session is proof.
         let left = self.survivors(slot);
         let dead = self.drop_main(slot).filter(|_| child);
-        // It may start again in this very turn.
-        self.spawner.rouse(dead);
-        self.expect_answer();
         self.last_words(slot);
         let incarnation = self.service(slot).life;
         if starter && exit == Exit::Code(0) {
@@ -296,7 +302,7 @@ impl Host {
             self.look_at_pid_file(slot);
             // It may have found the main process, or that there is none.
             if !matches!(self.service(slot).run, Run::Detached) {
-                return;
+                return dead.into_iter().for_each(|dead| self.spawner.bury(dead));
             }
         } else {
             self.service_mut(slot).watch = None;
@@ -304,6 +310,7 @@ impl Host {
             self.see(slot, Seen::Exited { incarnation, exit });
         }
         self.watch_left(slot, left);
+        self.go_ahead(slot, dead);
     }
 
     /// Reads what a main process wrote last, within bounds, so that it is there when its end is reported.

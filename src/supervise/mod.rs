@@ -13,6 +13,9 @@
 //! environment and is no older than the life it claims. Nothing else is ever signalled, and each signal goes through a
 //! pidfd that was opened before the proof, or to a whole cgroup.
 //!
+//! **One child ahead.** The successor of a service that died is made while its restart is planned and waits, without a
+//! program, for the planner's step (`ahead.rs`).
+//!
 //! **The agent may go.** Services live on: their output pipe is their own reader (see `capture.rs`), and the next agent
 //! adopts them by [`Step::Look`](crate::plan::Step::Look). An agent that ends in order leaves a keeper that reads their
 //! output meanwhile ([`Host::leave`]). After one that is killed a service may write 256 KiB (64 KiB where the agent may
@@ -20,6 +23,7 @@
 //! pipe, and so is what it said on its notify socket.
 
 mod account;
+mod ahead;
 mod birth;
 mod bystander;
 mod capture;
@@ -28,6 +32,7 @@ mod complaints;
 mod config;
 mod errand;
 mod footprint;
+mod gate;
 mod host;
 mod inquiry;
 mod keeper;

@@ -118,6 +118,7 @@ impl Order {
             ids,
             limits,
             forgive_oom: purpose.forgive_oom,
+            gate: None,
         };
         let about = About { program: program.clone(), user: account.name.clone(), path, limits: names };
         Ok(Self { birth, about })

@@ -15,7 +15,7 @@ impl Host {
         let mut last = 0;
         while self.zombies {
             // The one that would be found first may be theirs; they ring when it is read.
-            if self.spawner.buries() {
+            if self.spawner.buries() || self.ahead.is_some() {
                 return;
             }
             let Some(pid) = sys::dead_child() else {

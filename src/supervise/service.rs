@@ -105,6 +105,8 @@ pub(super) struct Service {
     pub(super) asked: u8,
     /// The watch on its pid file.
     pub(super) watch: Option<Box<Watch>>,
+    /// Whether this life was signalled to end.
+    pub(super) asked_to_end: bool,
     /// Whether KILL was sent to everything of this life; it is then sent to whatever else of it appears.
     pub(super) killed: bool,
     /// Processes left, each watched; empty in a cgroup, which is watched as a whole.
@@ -138,6 +140,7 @@ impl Service {
             recovering: false,
             asked: 0,
             watch: None,
+            asked_to_end: false,
             killed: false,
             left: Vec::new(),
             cgroup_watch: None,
@@ -159,6 +162,7 @@ impl Service {
         self.guarded = false;
         self.recovering = false;
         self.asked = 0;
+        self.asked_to_end = false;
         self.killed = false;
         self.watch = None;
         self.said = None;

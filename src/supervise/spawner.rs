@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Pid, PidfdFlags};
 
-use super::birth::Born;
+use super::birth::{Born, Stillborn};
 use super::life::bury;
 use super::order::{About, Order};
 use super::{proc, sys, words};
@@ -19,9 +19,6 @@ use crate::model::Identity;
 
 /// Threads at most; each costs a few pages.
 const MOST: usize = 8;
-/// How often a thread that was roused looks for a job before it sleeps: some 300 us on an idle processor, longer than a turn
-/// of the agent takes.
-const LOOKS: usize = 1_000;
 /// More jobs than this waiting make a second thread: a whole server starts, and making a cgroup takes its time.
 const CROWD: usize = 4;
 
@@ -29,8 +26,16 @@ const CROWD: usize = 4;
 pub(super) struct Job {
     /// Chosen by the caller.
     pub(super) ticket: u64,
-    /// What to run.
-    pub(super) order: Order,
+    /// What to do.
+    pub(super) work: Work,
+}
+
+/// What there is to do.
+pub(super) enum Work {
+    /// Make a child that is wanted.
+    Make(Box<Order>),
+    /// Wait for one that was made ahead and is wanted or not by now.
+    Await(sys::Parked),
 }
 
 /// A child that runs its program.
@@ -62,16 +67,14 @@ struct Queue {
     idle: usize,
     /// Threads that read a status.
     burying: usize,
-    /// Somebody is to wake up, although there is no job yet.
-    roused: bool,
+    /// Children made ahead that a thread waits for.
+    parked: Vec<i32>,
     closed: bool,
 }
 
 struct Shared {
     queue: Mutex<Queue>,
     work: Condvar,
-    /// Jobs that nobody has taken yet; changed under the lock, read without it.
-    waiting: AtomicUsize,
     /// Dead children whose status is not read yet; changed under the lock, read without it.
     unburied: AtomicUsize,
     bell: OwnedFd,
@@ -83,14 +86,8 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stays awake until there is a job, or for a moment; whoever else wants this processor has it meanwhile.
-    fn linger(&self) {
-        for _ in 0..LOOKS {
-            if self.waiting.load(Ordering::Acquire) > 0 {
-                return;
-            }
-            std::thread::yield_now();
-        }
+    fn ring(&self) {
+        let _ = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
     }
 }
 
@@ -107,7 +104,6 @@ impl Spawner {
         let shared = Shared {
             queue: Mutex::default(),
             work: Condvar::new(),
-            waiting: AtomicUsize::new(0),
             unburied: AtomicUsize::new(0),
             bell: bell.try_clone_to_owned()?,
         };
@@ -131,8 +127,10 @@ impl Spawner {
     /// Hands a job over and returns at once.
     pub(super) fn submit(&self, job: Job) {
         let mut queue = self.shared.queue();
+        if let Work::Await(parked) = &job.work {
+            queue.parked.push(parked.pid());
+        }
         queue.jobs.push_back(job);
-        self.shared.waiting.store(queue.jobs.len(), Ordering::Release);
         let crowd = self.beside && queue.jobs.len() > CROWD && queue.lanes.len() < 2;
         drop(queue);
         self.shared.work.notify_one();
@@ -142,16 +140,14 @@ impl Spawner {
         }
     }
 
-    /// A job may come within this turn: a thread wakes up meanwhile, which on an idle processor takes as long as the
-    /// decision does. It reads the status of a dead child first, so that the next one finds no trace of it.
-    pub(super) fn rouse(&self, dead: Option<OwnedFd>) {
+    /// Reads the status of a dead child, beside the agent's loop where there is a processor for that.
+    pub(super) fn bury(&self, dead: OwnedFd) {
         if !self.beside {
-            let _ = dead.and_then(|pidfd| bury(pidfd.as_fd()));
+            bury(dead.as_fd());
             return;
         }
         let mut queue = self.shared.queue();
-        queue.roused = true;
-        queue.dead.extend(dead);
+        queue.dead.push(dead);
         self.shared.unburied.store(queue.dead.len() + queue.burying, Ordering::Release);
         drop(queue);
         self.shared.work.notify_one();
@@ -180,7 +176,8 @@ impl Spawner {
 
     /// Whether this pid is a child in the making, whose end its maker or its owner will read.
     pub(super) fn announced(&self, pid: i32) -> bool {
-        self.shared.queue().lanes.iter().any(|lane| lane.load(Ordering::Acquire) == pid)
+        let queue = self.shared.queue();
+        queue.parked.contains(&pid) || queue.lanes.iter().any(|lane| lane.load(Ordering::Acquire) == pid)
     }
 }
 
@@ -206,42 +203,58 @@ fn work(shared: &Shared, announced: &AtomicI32) {
                 queue = shared.queue();
                 queue.burying -= 1;
                 shared.unburied.store(queue.dead.len() + queue.burying, Ordering::Release);
-                let _ = rustix::io::write(&shared.bell, &1u64.to_ne_bytes());
+                shared.ring();
                 continue;
             }
             if let Some(job) = queue.jobs.pop_front() {
-                shared.waiting.store(queue.jobs.len(), Ordering::Release);
                 break job;
             }
             if queue.closed {
                 return;
             }
             queue.idle += 1;
-            if std::mem::take(&mut queue.roused) {
-                drop(queue);
-                shared.linger();
-                queue = shared.queue();
-            } else {
-                queue = shared.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
-            }
+            queue = shared.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
             queue.idle -= 1;
         };
         drop(queue);
-        let result = make(&job.order, &mut stack, announced).map(|(identity, pidfd, born)| Newborn {
-            identity,
-            pidfd,
-            born,
-            about: job.order.about,
-        });
-        shared.queue().done.push(Done { ticket: job.ticket, result });
+        let (order, born, parked) = match job.work {
+            Work::Make(order) => {
+                let born = sys::spawn(&order.birth, &mut stack, announced);
+                (order, born, None)
+            }
+            Work::Await(parked) => {
+                let pid = parked.pid();
+                let (order, outcome) = parked.wait();
+                let gate = order.birth.gate.as_ref();
+                if gate.is_some_and(|gate| !gate.opened()) {
+                    // Nobody waits for an answer; whoever reaps may have waited for this.
+                    shared.queue().parked.retain(|known| *known != pid);
+                    shared.ring();
+                    continue;
+                }
+                let born = outcome.unwrap_or_else(|| sys::spawn(&order.birth, &mut stack, announced));
+                (order, born, Some(pid))
+            }
+        };
+        // The kernel wakes the maker up as soon as the child lets go of its memory, often on the child's own processor, in
+        // the middle of its exec. What is left to do here can wait; who waits for the service cannot.
+        if shared.queue().jobs.is_empty() {
+            std::thread::yield_now();
+        }
+        let result =
+            prove(&order, born).map(|(identity, pidfd, born)| Newborn { identity, pidfd, born, about: order.about });
+        let mut queue = shared.queue();
+        queue.done.push(Done { ticket: job.ticket, result });
+        queue.parked.retain(|known| Some(*known) != parked);
+        drop(queue);
         // After the answer is there: whoever finds the pid no longer announced finds the answer.
         announced.store(0, Ordering::Release);
-        let _ = rustix::io::write(&shared.bell, &1u64.to_ne_bytes());
+        shared.ring();
     }
 }
 
-fn make(order: &Order, stack: &mut sys::Stack, announced: &AtomicI32) -> Result<(Identity, OwnedFd, Born), String> {
-    let born = sys::spawn(&order.birth, stack, announced).map_err(|failure| words::explain(order, failure))?;
+fn prove(order: &Order, born: Result<Born, Stillborn>) -> Result<(Identity, OwnedFd, Born), String> {
+    let born = born.map_err(|failure| words::explain(order, failure))?;
     let pid = Pid::from_raw(born.pid).ok_or("the kernel gave no pid")?;
     let proven = || {
         // It may have ended already; unreaped, its pid and its start time stay its own.

@@ -39,6 +39,7 @@ impl Host {
         if self.service(slot).life != incarnation {
             return;
         }
+        self.service_mut(slot).asked_to_end = true;
         match (&mut self.service_mut(slot).run, rung) {
             (Run::Unknown | Run::Absent, _) => {}
             (Run::Spawning { then }, _) => {

@@ -25,6 +25,7 @@ pub(super) fn explain(order: &Order, failure: Stillborn) -> String {
             format!("its output pipe {path} cannot be opened: {why}; is the runtime folder still there?")
         }
         Stage::Session => format!("it cannot have a session of its own: {why}"),
+        Stage::Gate => "it was not wanted after all".to_owned(),
         Stage::Groups | Stage::Group | Stage::User if failure.errno == libc::EPERM => {
             format!("it cannot run as user {user}: the agent does not run as root; start it as root or drop `user`")
         }

@@ -89,9 +89,10 @@ class Mailward(Variant):
             "  services:",
         ]
         lines += [f"    - {{name: s{index}, {self.service(place, index)}}}" for index in range(place.count)]
-        for folder in (os.path.join(place.run, "runtime"), os.path.join(place.disk, "state"), os.path.join(place.disk, "data")):
+        for folder in (os.path.join(place.run, "runtime"), *(os.path.join(place.disk, name) for name in ("etc", "state", "data"))):
             os.makedirs(folder, mode=0o700)
-        config = place.write(os.path.join(place.disk, "bench.yaml"), "\n".join(lines) + "\n")
+        # In a folder of its own, as /etc/mailward is: the agent watches all of it.
+        config = place.write(os.path.join(place.disk, "etc", "bench.yaml"), "\n".join(lines) + "\n")
         state, runtime = os.path.join(place.disk, "state"), os.path.join(place.run, "runtime")
         return [place.programs["mailward"], "run", "--config", config, "--state-dir", state, "--runtime-dir", runtime]
 

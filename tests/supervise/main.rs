@@ -5,6 +5,7 @@
 #![cfg(feature = "agent")]
 
 mod adoption;
+mod ahead;
 mod errands;
 mod ill_behaved;
 mod inquiries;

@@ -3,49 +3,82 @@
 //! Everything between clone and exec is here: raw system calls on memory that the suspended parent keeps alive.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_long, c_void};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::sync::atomic::AtomicI32;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use crate::supervise::birth::{Birth, Born, Entrance, Limit, Stage, Stillborn};
+use crate::supervise::gate::Gate;
 
 /// What a maker of children has: memory for a child to run on until it executes, never touched before use, so that it costs
 /// a page or two; and what a child must not inherit.
 pub(in crate::supervise) struct Stack {
     memory: Vec<u8>,
     /// Signals that this process ignores, one bit each.
-    ignored: u64,
+    pub(super) ignored: u64,
 }
 
 impl Stack {
     /// 32 KiB: ten times what [`child`] needs in an unoptimised build.
     pub(in crate::supervise) fn new() -> Self {
-        Self { memory: Vec::with_capacity(32 * 1024), ignored: ignored_signals() }
+        static IGNORED: OnceLock<u64> = OnceLock::new();
+        Self { memory: Vec::with_capacity(32 * 1024), ignored: *IGNORED.get_or_init(ignored_signals) }
     }
 
     /// Its end, aligned to 16 as the ABIs demand.
-    fn top(&mut self) -> *mut u8 {
+    pub(super) fn top(&mut self) -> *mut u8 {
         let end = self.memory.as_mut_ptr().wrapping_add(self.memory.capacity());
         end.wrapping_sub(end as usize % 16)
     }
 }
 
-/// What parent and child share: written by the child while the parent is suspended (`CLONE_VFORK`).
-struct Slate<'a> {
+/// What parent and child share: written by the child until it has its program, read by the parent after that.
+pub(super) struct Slate<'a> {
     birth: &'a Birth,
     argv: *const *const c_char,
     envp: *const *const c_char,
+    agent: libc::pid_t,
     stage: Stage,
     errno: i32,
     candidate: usize,
     /// Whether the child came to its first instruction.
-    began: bool,
+    pub(super) began: bool,
     /// The cgroup that the child was not born in and has to move into.
     move_into: Option<&'a Entrance>,
     cgroup_errno: i32,
     short_limits: u8,
-    top_descriptor: c_long,
     /// The signals whose disposition is not the default, one bit each, the first for signal 1.
     signals: u64,
+}
+
+impl<'a> Slate<'a> {
+    /// For a child that is to run with these; `ignored` are the signals that a clone leaves ignored.
+    pub(super) fn new(birth: &'a Birth, argv: &[*const c_char], envp: &[*const c_char], ignored: u64) -> Self {
+        Self {
+            birth,
+            argv: argv.as_ptr(),
+            envp: envp.as_ptr(),
+            agent: rustix::process::getpid().as_raw_pid(),
+            stage: Stage::Clone,
+            errno: 0,
+            candidate: 0,
+            began: false,
+            move_into: None,
+            cgroup_errno: 0,
+            short_limits: 0,
+            signals: ignored,
+        }
+    }
+
+    /// What became of the child of this pid, which has left our memory; one that failed is reaped.
+    pub(super) fn outcome(&self, pid: libc::pid_t) -> Result<Born, Stillborn> {
+        if self.errno != 0 {
+            reap(pid);
+            return Err(Stillborn { stage: self.stage, errno: self.errno, candidate: self.candidate });
+        }
+        let cgroup_errno = (self.cgroup_errno != 0).then_some(self.cgroup_errno);
+        Ok(Born { pid, cgroup_errno, short_limits: self.short_limits })
+    }
 }
 
 /// What this process ignores; it does not change once the agent runs.
@@ -63,7 +96,7 @@ fn ignored_signals() -> u64 {
     })
 }
 
-fn pointers(strings: &[CString]) -> Vec<*const c_char> {
+pub(super) fn pointers(strings: &[CString]) -> Vec<*const c_char> {
     strings.iter().map(|s| s.as_ptr()).chain([std::ptr::null()]).collect()
 }
 
@@ -76,26 +109,17 @@ fn pointers(strings: &[CString]) -> Vec<*const c_char> {
 /// The calling thread must have every signal blocked: a handler run by the child would run in the agent's memory.
 pub(in crate::supervise) fn spawn(birth: &Birth, stack: &mut Stack, announced: &AtomicI32) -> Result<Born, Stillborn> {
     let (argv, envp) = (pointers(&birth.argv), pointers(&birth.envp));
-    let mut slate = Slate {
-        birth,
-        argv: argv.as_ptr(),
-        envp: envp.as_ptr(),
-        stage: Stage::Clone,
-        errno: 0,
-        candidate: 0,
-        began: false,
-        move_into: None,
-        cgroup_errno: 0,
-        short_limits: 0,
-        top_descriptor: rustix::process::getrlimit(rustix::process::Resource::Nofile)
-            .current
-            .and_then(|n| c_long::try_from(n).ok())
-            .unwrap_or(65_536)
-            .min(1 << 20),
-        signals: stack.ignored,
-    };
+    let mut slate = Slate::new(birth, &argv, &envp, stack.ignored);
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES | libc::CLONE_PARENT_SETTID;
-    let born_inside = birth.cgroup.as_ref().and_then(|cgroup| clone_into(cgroup, flags, &mut slate, stack, announced));
+    let born_inside = birth.cgroup.as_ref().and_then(open).and_then(|cgroup| {
+        let (flags, cgroup) = (unsigned(flags), Some(cgroup.as_fd()));
+        let making = Making { flags, cgroup, tid: announced, cleared: None, tls: 0, top: stack.top() };
+        // SAFETY: CLONE_VFORK suspends this thread until the child has left our memory, so everything that it uses outlives it.
+        unsafe { clone3(&making, &raw mut slate) }
+    });
+    // From 6.14 on the kernel compares how often `cgroup.kill` was used in the parent's cgroup with how often it was in
+    // the child's, and kills what is born where the numbers differ.
+    let born_inside = born_inside.filter(|pid| slate.began || !reap(*pid));
     let pid = born_inside.unwrap_or_else(|| {
         match birth.cgroup.as_ref().map(enterable) {
             Some(Err(errno)) => slate.cgroup_errno = errno.raw_os_error(),
@@ -114,52 +138,77 @@ pub(in crate::supervise) fn spawn(birth: &Birth, stack: &mut Stack, announced: &
         let errno = std::io::Error::last_os_error().raw_os_error().unwrap_or(0);
         return Err(Stillborn { stage: Stage::Clone, errno, candidate: 0 });
     }
-    if slate.errno != 0 {
-        reap(pid);
-        return Err(Stillborn { stage: slate.stage, errno: slate.errno, candidate: slate.candidate });
-    }
-    let cgroup_errno = (slate.cgroup_errno != 0).then_some(slate.cgroup_errno);
-    Ok(Born { pid, cgroup_errno, short_limits: slate.short_limits })
+    slate.outcome(pid)
 }
 
-/// Makes the child inside its cgroup; none where the kernel, a container's filter or this architecture's code cannot,
-/// and nothing was made then.
-///
-/// A process that moves into a cgroup waits for every processor to pass through the scheduler (the kernel's
-/// `cgroup_threadgroup_rwsem`, an RCU grace period): 10 to 30 ms on a quiet machine. One that is born there does not.
-#[cfg(target_arch = "x86_64")]
-fn clone_into(
-    cgroup: &Entrance,
-    flags: c_int,
-    slate: &mut Slate<'_>,
-    stack: &mut Stack,
-    announced: &AtomicI32,
-) -> Option<libc::pid_t> {
-    // Of linux/sched.h; they fit no c_int.
-    const INTO_CGROUP: u64 = 0x2_0000_0000;
-    const CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+/// The folder of a cgroup, made where it is missing.
+pub(super) fn open(cgroup: &Entrance) -> Option<OwnedFd> {
     let folder = rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
     let open = || rustix::fs::open(&*cgroup.directory, folder, rustix::fs::Mode::empty());
-    let cgroup = match open() {
+    let opened = match open() {
         Err(rustix::io::Errno::NOENT) => enterable(cgroup).and_then(|()| open()),
         opened => opened,
     };
-    let cgroup = cgroup.ok()?;
-    let number = |value: c_int| u64::from(value.unsigned_abs());
-    let top = stack.top();
-    let bottom = stack.memory.as_mut_ptr();
+    opened.ok()
+}
+
+/// How a child is made.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "there is nobody who reads it"))]
+pub(super) struct Making<'a> {
+    /// Beside those that every child gets.
+    pub(super) flags: u64,
+    /// Where it is born.
+    pub(super) cgroup: Option<BorrowedFd<'a>>,
+    /// Gets its pid before its first instruction.
+    pub(super) tid: &'a AtomicI32,
+    /// Becomes zero when it has left our memory.
+    pub(super) cleared: Option<&'a AtomicI32>,
+    /// Its thread-local memory, where that is not the caller's.
+    pub(super) tls: u64,
+    /// The end of its stack, aligned to 16.
+    pub(super) top: *mut u8,
+}
+
+pub(super) fn unsigned(value: c_int) -> u64 {
+    u64::from(value.unsigned_abs())
+}
+
+/// Makes a child that begins at [`child`], in its cgroup where it has one; none where the kernel, a container's filter or this
+/// architecture's code cannot, and nothing was made then.
+///
+/// A process that moves into a cgroup waits for every processor to pass through the scheduler (the kernel's
+/// `cgroup_threadgroup_rwsem`, an RCU grace period): 10 to 30 ms on a quiet machine. One that is born there does not.
+///
+/// # Safety
+/// The stack is the child's alone and at least 16 KiB; it, the slate and what that leads to live until the child has left our
+/// memory, and so does what `making` leads to.
+#[cfg(target_arch = "x86_64")]
+pub(super) unsafe fn clone3(making: &Making<'_>, slate: *mut Slate<'_>) -> Option<libc::pid_t> {
+    // Of linux/sched.h; they fit no c_int.
+    const INTO_CGROUP: u64 = 0x2_0000_0000;
+    const CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+    // The kernel adds the two.
+    const SIZE: u64 = 16 * 1024;
     // SAFETY: the structure is plain numbers, and zero means "not asked for" in each.
     let mut args = unsafe { std::mem::zeroed::<libc::clone_args>() };
-    args.flags = number(flags) | INTO_CGROUP | CLEAR_SIGHAND;
-    args.parent_tid = announced.as_ptr() as u64;
-    args.exit_signal = number(libc::SIGCHLD);
-    args.stack = bottom as u64;
-    args.stack_size = (top as u64).saturating_sub(bottom as u64);
-    args.cgroup = number(cgroup.as_raw_fd());
+    args.flags = making.flags | CLEAR_SIGHAND;
+    args.parent_tid = making.tid.as_ptr() as u64;
+    args.exit_signal = unsigned(libc::SIGCHLD);
+    args.stack = (making.top as u64).saturating_sub(SIZE);
+    args.stack_size = SIZE;
+    args.tls = making.tls;
+    if let Some(cgroup) = making.cgroup {
+        args.flags |= INTO_CGROUP;
+        args.cgroup = unsigned(cgroup.as_raw_fd());
+    }
+    if let Some(cleared) = making.cleared {
+        args.flags |= unsigned(libc::CLONE_CHILD_CLEARTID);
+        args.child_tid = cleared.as_ptr() as u64;
+    }
     let pid: c_long;
     // SAFETY: the kernel starts the child behind the system call with the same registers and the stack of `args`, which
-    // is aligned and ours; it calls `child`, which never returns. CLONE_VFORK suspends this thread until the child has
-    // left our memory, so everything it uses outlives it, and nothing is on the child's stack that this thread needs.
+    // is aligned and its own; it calls `child`, which never returns. What the child uses lives, as the caller promises, and
+    // nothing is on its stack that this thread needs.
     unsafe {
         std::arch::asm!(
             "syscall",
@@ -173,20 +222,13 @@ fn clone_into(
             inlateout("rax") libc::SYS_clone3 => pid,
             in("rdi") &raw const args,
             in("rsi") size_of::<libc::clone_args>(),
-            in("r8") (&raw mut *slate).cast::<c_void>(),
+            in("r8") slate.cast::<c_void>(),
             in("r9") child as *const (),
             lateout("rcx") _,
             lateout("r11") _,
         );
     }
-    let pid = libc::pid_t::try_from(pid).ok().filter(|pid| *pid > 0)?;
-    // From 6.14 on the kernel compares how often `cgroup.kill` was used in the parent's cgroup with how often it was in
-    // the child's, and kills what is born where the numbers differ.
-    if !slate.began {
-        reap(pid);
-        return None;
-    }
-    Some(pid)
+    libc::pid_t::try_from(pid).ok().filter(|pid| *pid > 0)
 }
 
 /// Makes a cgroup where it is missing.
@@ -197,20 +239,24 @@ fn enterable(cgroup: &Entrance) -> rustix::io::Result<()> {
     }
 }
 
-/// Reads the status of a child that never became its program.
-fn reap(pid: libc::pid_t) {
-    if let Some(pid) = rustix::process::Pid::from_raw(pid) {
-        let _ = rustix::process::waitid(rustix::process::WaitId::Pid(pid), rustix::process::WaitIdOptions::EXITED);
-    }
+/// Reads the status of a child that never became its program; whether there was one.
+pub(super) fn reap(pid: libc::pid_t) -> bool {
+    let ended = rustix::process::WaitIdOptions::EXITED;
+    rustix::process::Pid::from_raw(pid)
+        .is_some_and(|pid| rustix::process::waitid(rustix::process::WaitId::Pid(pid), ended).is_ok())
 }
 
 /// Written for x86-64 only; elsewhere the child moves.
+///
+/// # Safety
+/// It does nothing.
 #[cfg(not(target_arch = "x86_64"))]
-fn clone_into(_: &Entrance, _: c_int, _: &mut Slate<'_>, _: &mut Stack, _: &AtomicI32) -> Option<libc::pid_t> {
+pub(super) unsafe fn clone3(_: &Making<'_>, _: *mut Slate<'_>) -> Option<libc::pid_t> {
     None
 }
 
-/// The last error number of a raw system call in the child. The thread-local it reads is the suspended parent's.
+/// The last error number of a raw system call in the child. The thread-local it reads is the suspended parent's, or the
+/// child's own where the parent goes on (`parked.rs`).
 fn errno() -> i32 {
     // SAFETY: glibc and musl both give a valid pointer to the calling thread's own number.
     unsafe { *libc::__errno_location() }
@@ -266,6 +312,11 @@ extern "C" fn child(arg: *mut c_void) -> c_int {
             // Raising is always allowed; a failure leaves a child that is as protected as the agent.
             write_file(c"/proc/self/oom_score_adj", b"0");
         }
+        if let Some(gate) = &birth.gate
+            && !pass(gate.word(), slate.agent)
+        {
+            fail(slate, Stage::Gate);
+        }
         if let Some(ids) = &birth.ids {
             let count = ids.groups.len();
             // Raw calls change this process alone; the C library's would reach for the agent's other threads.
@@ -304,6 +355,36 @@ extern "C" fn child(arg: *mut c_void) -> c_int {
     }
 }
 
+/// How often a child looks at its gate before it sleeps there: some 50 us on an idle processor. Whoever else wants the
+/// processor has it meanwhile.
+const LOOKS: u32 = 100;
+
+/// Waits at a gate; whether it opened. Whoever waits there ends with the agent.
+unsafe fn pass(gate: &AtomicU32, agent: libc::pid_t) -> bool {
+    // SAFETY: the word is the gate's, which the suspended parent keeps alive; nothing else is read or written.
+    unsafe {
+        let nothing = 0 as c_long;
+        let on_death = |signal: c_int| libc::syscall(libc::SYS_prctl, libc::PR_SET_PDEATHSIG, c_long::from(signal));
+        on_death(libc::SIGKILL);
+        // It may have died before.
+        if libc::syscall(libc::SYS_getppid) != c_long::from(agent) {
+            return false;
+        }
+        let mut looks = 0;
+        while gate.load(Ordering::Acquire) == Gate::CLOSED {
+            if looks < LOOKS {
+                looks = looks.wrapping_add(1);
+                libc::syscall(libc::SYS_sched_yield);
+            } else {
+                let wait = c_long::from(libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG);
+                libc::syscall(libc::SYS_futex, gate.as_ptr(), wait, c_long::from(Gate::CLOSED), nothing);
+            }
+        }
+        on_death(0);
+        gate.load(Ordering::Acquire) == Gate::OPEN
+    }
+}
+
 /// Takes a descriptor table of its own with nothing in it, without copying the agent's.
 unsafe fn leave_descriptors(slate: &mut Slate<'_>) {
     // SAFETY: both calls change only the child's table, which the first one makes its own.
@@ -316,8 +397,12 @@ unsafe fn leave_descriptors(slate: &mut Slate<'_>) {
         if libc::syscall(libc::SYS_unshare, c_long::from(libc::CLONE_FILES)) < 0 {
             fail(slate, Stage::Descriptors);
         }
+        let mut have = libc::rlimit64 { rlim_cur: 65_536, rlim_max: 0 };
+        let null = std::ptr::null::<libc::rlimit64>();
+        libc::syscall(libc::SYS_prlimit64, 0 as c_long, c_long::from(libc::RLIMIT_NOFILE), null, &raw mut have);
+        let end = c_long::try_from(have.rlim_cur.min(1 << 20)).unwrap_or(c_long::MAX);
         let mut descriptor = 0;
-        while descriptor < slate.top_descriptor {
+        while descriptor < end {
             libc::syscall(libc::SYS_close, descriptor);
             descriptor = descriptor.wrapping_add(1);
         }

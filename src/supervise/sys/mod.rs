@@ -1,15 +1,17 @@
 //! The only unsafe code of Mailward: what the kernel offers and no safe wrapper has.
 //!
-//! A child that shares the agent's memory until it executes a program, the handler that turns `SIGCHLD` into a readable
-//! descriptor, the exit status of a process that is not our child, signals
-//! with who sent them, datagrams with their sender, signals by a descriptor, another program for this process, and the keeper that
-//! outlives the agent. Called by this room alone.
+//! A child that shares the agent's memory until it executes a program, at once or behind a gate, the handler that turns
+//! `SIGCHLD` into a readable descriptor, the exit status of a process that is not our child, signals with who sent them,
+//! datagrams with their sender, signals by a descriptor, another program for this process, and the keeper that outlives the
+//! agent. Called by this room alone.
 #![allow(unsafe_code)]
 
 mod child;
+mod parked;
 mod relay;
 
 pub(super) use child::{Stack, block, block_signals, execute, is_blocked, spawn, take_signals};
+pub(super) use parked::Parked;
 pub(super) use relay::relay_signals;
 
 use std::ffi::{c_int, c_long};
