@@ -248,6 +248,7 @@ impl Host {
         self.scan = None;
         self.sockets = None;
         self.budget = OUTPUT_A_DRAIN;
+        // Whoever drains without a turn in between decides nothing.
         self.decided();
         let mut state = Drained::More;
         for _ in 0..64 {

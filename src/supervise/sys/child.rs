@@ -1,6 +1,7 @@
 //! The child that shares the agent's memory until it executes its program.
 //!
-//! Everything between clone and exec is here: raw system calls on memory that the suspended parent keeps alive.
+//! Everything between clone and exec is here: raw system calls on memory that the parent keeps alive, by being
+//! suspended meanwhile or as `parked.rs` says.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_long, c_void};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -119,7 +120,10 @@ pub(in crate::supervise) fn spawn(birth: &Birth, stack: &mut Stack, announced: &
     });
     // From 6.14 on the kernel compares how often `cgroup.kill` was used in the parent's cgroup with how often it was in
     // the child's, and kills what is born where the numbers differ.
-    let born_inside = born_inside.filter(|pid| slate.began || !reap(*pid));
+    if let Some(pid) = born_inside.filter(|_| !slate.began) {
+        reap(pid);
+    }
+    let born_inside = born_inside.filter(|_| slate.began);
     let pid = born_inside.unwrap_or_else(|| {
         match birth.cgroup.as_ref().map(enterable) {
             Some(Err(errno)) => slate.cgroup_errno = errno.raw_os_error(),
@@ -239,11 +243,11 @@ fn enterable(cgroup: &Entrance) -> rustix::io::Result<()> {
     }
 }
 
-/// Reads the status of a child that never became its program; whether there was one.
-pub(super) fn reap(pid: libc::pid_t) -> bool {
-    let ended = rustix::process::WaitIdOptions::EXITED;
-    rustix::process::Pid::from_raw(pid)
-        .is_some_and(|pid| rustix::process::waitid(rustix::process::WaitId::Pid(pid), ended).is_ok())
+/// Reads the status of a child that never became its program.
+pub(super) fn reap(pid: libc::pid_t) {
+    if let Some(pid) = rustix::process::Pid::from_raw(pid) {
+        let _ = rustix::process::waitid(rustix::process::WaitId::Pid(pid), rustix::process::WaitIdOptions::EXITED);
+    }
 }
 
 /// Written for x86-64 only; elsewhere the child moves.
@@ -275,7 +279,7 @@ fn fail(slate: &mut Slate<'_>, stage: Stage) -> ! {
 
 /// Runs in the child, in the parent's memory: raw system calls only, no allocation, no lock, no panic.
 extern "C" fn child(arg: *mut c_void) -> c_int {
-    // SAFETY: `arg` is the slate that `spawn` passed; the parent is suspended and does not look at it meanwhile.
+    // SAFETY: `arg` is the slate that `spawn` passed; the parent does not look at it meanwhile.
     let slate = unsafe { &mut *arg.cast::<Slate<'_>>() };
     slate.began = true;
     // SAFETY: every pointer below comes from the slate, which the suspended parent keeps alive, or from a local.
@@ -361,7 +365,7 @@ const LOOKS: u32 = 100;
 
 /// Waits at a gate; whether it opened. Whoever waits there ends with the agent.
 unsafe fn pass(gate: &AtomicU32, agent: libc::pid_t) -> bool {
-    // SAFETY: the word is the gate's, which the suspended parent keeps alive; nothing else is read or written.
+    // SAFETY: the word is the gate's, which the birth keeps alive; nothing else is read or written.
     unsafe {
         let nothing = 0 as c_long;
         let on_death = |signal: c_int| libc::syscall(libc::SYS_prctl, libc::PR_SET_PDEATHSIG, c_long::from(signal));

@@ -3,7 +3,7 @@
 //! As the other children it shares the agent's memory until it has its program, but nobody is suspended meanwhile. So it has
 //! what the suspended ones borrow: memory on the heap that stays until the kernel says that the child is out of it
 //! (`CLONE_CHILD_CLEARTID`, which an exec sets off as an exit does), and thread-local memory of its own, for every failed system
-//! call writes its number there.
+//! call writes its number there. Its maker need not block signals: every handler is reset at its birth (`CLONE_CLEAR_SIGHAND`).
 
 use std::ffi::{c_char, c_long};
 use std::os::fd::AsFd;
