@@ -113,16 +113,18 @@ fn environment(pid: i32) -> std::io::Result<Vec<u8>> {
     Ok(environ)
 }
 
-/// Between the old program's memory and the new one's, execve(2) leaves a process without an environment; an empty one
-/// has a place nevertheless (`env_end`, field 51 of /proc/PID/stat).
+/// Between the old program's memory and the new one's, execve(2) leaves a process without an environment, and then with one
+/// that ends where it begins until its end is found; an empty one is the same for ever. The place of the code (`startcode`,
+/// field 26 of /proc/PID/stat) is written after all of that.
 fn between_programs(pid: i32) -> bool {
-    std::fs::read(format!("/proc/{pid}/stat")).is_ok_and(|text| has_no_environment(&text))
+    std::fs::read(format!("/proc/{pid}/stat")).is_ok_and(|text| has_no_code(&text))
 }
 
-pub(super) fn has_no_environment(text: &[u8]) -> bool {
+/// Whether the program of a process is not in place.
+pub(super) fn has_no_code(text: &[u8]) -> bool {
     let after = text.iter().rposition(|b| *b == b')').and_then(|at| text.get(at + 1..)).unwrap_or_default();
     // The field after the name is number 3.
-    let field = std::str::from_utf8(after).ok().and_then(|rest| rest.split_ascii_whitespace().nth(51 - 3));
+    let field = std::str::from_utf8(after).ok().and_then(|rest| rest.split_ascii_whitespace().nth(26 - 3));
     field == Some("0")
 }
 
@@ -187,18 +189,30 @@ mod tests {
         let mut child = std::process::Command::new("/bin/sh")
             .args(["-c", r#"exec /bin/sh -c "$0" "$0""#, r#"exec /bin/sh -c "$0" "$0""#])
             .env_clear()
-            .env("FILL", "x".repeat(64 * 1024))
+            // The longer the kernel looks for its end, the longer an environment seems to be none.
+            .envs((0..3).map(|n| (format!("FILL{n}"), "x".repeat(80 * 1024))))
             .env(MARKER, "here/restless/7")
             .spawn()
             .unwrap();
         let pid = i32::try_from(child.id()).unwrap();
         let ours = Marker::Of("here".to_owned(), "restless".to_owned(), Incarnation(7));
-        let seen: Vec<Marker> = (0..20_000).map(|_| marker(pid)).filter(|marker| *marker != Marker::NotNow).collect();
+        let seen: Vec<Marker> = (0..5_000).map(|_| marker(pid)).filter(|marker| *marker != Marker::NotNow).collect();
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(seen.len() > 100, "{} answers", seen.len());
         let others = seen.iter().filter(|marker| **marker != ours).count();
         assert_eq!(others, 0, "of {} answers", seen.len());
+    }
+
+    #[test]
+    fn r05_a_process_without_any_environment_is_known_not_to_be_ours() {
+        let mut child = std::process::Command::new("/bin/sleep").arg("60").env_clear().spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let answer = settled_marker(pid);
+        let says_so = between_programs(pid);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!((answer, says_so), (Marker::None, false));
     }
 
     #[test]

@@ -17,9 +17,9 @@ pub fn stat(text: &[u8]) -> Option<(u8, i32, u64)> {
     proc::parse_stat(text).map(|stat| (stat.state, stat.parent, stat.started))
 }
 
-/// `/proc/PID/stat`: whether it has no environment at this moment.
-pub fn has_no_environment(text: &[u8]) -> bool {
-    proc::has_no_environment(text)
+/// `/proc/PID/stat`: whether its program is not in place at this moment.
+pub fn has_no_code(text: &[u8]) -> bool {
+    proc::has_no_code(text)
 }
 
 /// One variable of `/proc/PID/environ`: instance, service and life, where it is our marker.

@@ -293,7 +293,7 @@ pub fn proc(bytes: &[u8]) {
             if file.contains(&b')') {
                 assert_eq!(read, texts::stat(&[b"1 (a) R 1 1".as_slice(), file].concat()));
             }
-            let _ = texts::has_no_environment(file);
+            let _ = texts::has_no_code(file);
         }
         1 => {
             if let Some((instance, name, Incarnation(life))) = texts::marker(file) {
