@@ -9,10 +9,12 @@
 mod child;
 mod parked;
 mod relay;
+mod signals;
 
-pub(super) use child::{Stack, block, block_signals, execute, is_blocked, spawn, take_signals};
+pub(super) use child::{Stack, execute, spawn};
 pub(super) use parked::Parked;
 pub(super) use relay::relay_signals;
+pub(super) use signals::{block, block_signals, is_blocked, take_signals};
 
 use std::ffi::{c_int, c_long};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
