@@ -56,16 +56,26 @@ impl Accounts {
     pub(super) fn find(&mut self, user: Option<&str>, group: Option<&str>) -> Result<Account, String> {
         // Before the reading: what changes meanwhile is seen the next time.
         self.look([stamp(PASSWD), stamp(GROUP)]);
-        let is_it =
-            |(u, g, _): &&(Option<String>, Option<String>, Account)| u.as_deref() == user && g.as_deref() == group;
-        if let Some((.., account)) = self.known.iter().find(is_it) {
-            return Ok(account.clone());
+        if let Some(account) = self.last(user, group) {
+            return Ok(account);
         }
         let account = Account::find(user, group)?;
         if self.known.len() < KNOWN {
             self.known.push((user.map(str::to_owned), group.map(str::to_owned), account.clone()));
         }
         Ok(account)
+    }
+
+    /// What was found last, which may hold no more; whoever acts on it asks [`Accounts::still_hold`] first.
+    pub(super) fn last(&self, user: Option<&str>, group: Option<&str>) -> Option<Account> {
+        let is_it =
+            |(u, g, _): &&(Option<String>, Option<String>, Account)| u.as_deref() == user && g.as_deref() == group;
+        self.known.iter().find(is_it).map(|(.., account)| account.clone())
+    }
+
+    /// Whether the files are those that everything known was read from.
+    pub(super) fn still_hold(&self) -> bool {
+        self.of == [stamp(PASSWD), stamp(GROUP)]
     }
 
     fn look(&mut self, now: [Stamp; 2]) {
@@ -173,8 +183,11 @@ mod tests {
         assert_eq!(accounts.find(Some("0"), None).unwrap(), root);
         assert_eq!(accounts.find(Some("0"), Some("0")).unwrap().ids.gid, 0);
         assert_eq!(accounts.known.len(), 2, "a group makes another account");
+        assert!(accounts.still_hold());
+        assert_eq!(accounts.last(Some("0"), None), Some(root));
         accounts.look([None, stamp(GROUP)]);
-        assert_eq!(accounts.known.len(), 0);
+        assert!(!accounts.still_hold());
+        assert_eq!(accounts.last(Some("0"), None), None);
     }
 
     #[test]

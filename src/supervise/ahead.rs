@@ -12,10 +12,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::cgroup::Kept;
 use super::gate::Gate;
 use super::host::Host;
 use super::life::bury;
-use super::service::Run;
 use super::spawner::{Job, Work};
 use super::sys::Parked;
 use crate::desired::Launch;
@@ -24,6 +24,10 @@ use crate::model::Incarnation;
 /// How long the loop steps aside for a child at most: three times what an exec takes. One that enters a frozen cgroup never has
 /// its program.
 const LONGEST: Duration = Duration::from_millis(1);
+
+/// And for how much longer where the two do share a processor: the kernel wakes whoever waits in the middle of the exec, and
+/// puts the child off for that.
+const REST: Duration = Duration::from_micros(500);
 
 /// A child that may not be wanted.
 #[derive(Debug)]
@@ -39,31 +43,48 @@ pub(super) struct Ahead {
 }
 
 impl Host {
-    /// Makes the successor of a service that has ended, where nothing is left of it. Its predecessor is buried meanwhile.
-    pub(super) fn go_ahead(&mut self, slot: u32, dead: Option<OwnedFd>) {
+    /// Makes the successor of a service whose main process has ended unasked and of which nothing is left. Before that end is
+    /// accounted for: none of that has to be done first.
+    pub(super) fn go_ahead(&mut self, slot: u32) {
         let service = self.service(slot);
         let incarnation = Incarnation(service.life.0.saturating_add(1));
-        let may = matches!(service.run, Run::Absent) && !service.asked_to_end && self.ahead.is_none();
-        // Why it cannot start is said when it is to.
-        let parked = may.then(|| self.prepare(slot, incarnation).ok()).flatten().and_then(|mut order| {
-            let gate = Arc::new(Gate::new());
-            let in_cgroup = order.birth.cgroup.is_some();
-            order.birth.gate = Some(Arc::clone(&gate));
-            Some((Parked::make(Box::new(order))?, gate, in_cgroup))
-        });
-        match parked {
-            Some((parked, gate, in_cgroup)) => {
-                let launch = Arc::clone(&self.service(slot).launch);
-                self.ahead = Some(Ahead { slot, incarnation, launch, in_cgroup, gate, parked, dead });
-            }
-            None => dead.into_iter().for_each(|dead| self.spawner.bury(dead)),
+        if service.asked_to_end || service.killed || self.ahead.is_some() {
+            return;
+        }
+        let launch = Arc::clone(&service.launch);
+        let (user, group) = (launch.user.as_deref(), launch.user_group.as_deref());
+        // Whether a known account still holds is asked when the child is wanted, and why it cannot start is said then.
+        let account = self.accounts.last(user, group).or_else(|| self.accounts.find(user, group).ok());
+        let Some(mut order) = account.and_then(|account| self.prepare(slot, incarnation, &account).ok()) else {
+            return;
+        };
+        let gate = Arc::new(Gate::new());
+        let in_cgroup = order.birth.cgroup.is_some();
+        order.birth.gate = Some(Arc::clone(&gate));
+        let Self { domain, services, .. } = self;
+        let service = &mut services[slot as usize];
+        let folder = domain.as_ref().filter(|_| in_cgroup).and_then(|d| d.folder(&service.name, &mut service.cgroup));
+        let Some(parked) = Parked::make(Box::new(order), folder) else {
+            service.cgroup = Kept::default();
+            return;
+        };
+        self.ahead = Some(Ahead { slot, incarnation, launch, in_cgroup, gate, parked, dead: None });
+    }
+
+    /// Has the status of a main process read that has ended: before its successor begins, or when there is time.
+    pub(super) fn bury_main(&mut self, slot: u32, dead: OwnedFd) {
+        match &mut self.ahead {
+            Some(ahead) if ahead.slot == slot => ahead.dead = Some(dead),
+            Some(_) | None => self.spawner.bury(dead),
         }
     }
 
     /// Whether just this start was begun ahead; it then goes on, and this says whether in a cgroup.
     pub(super) fn goes_on(&mut self, slot: u32, incarnation: Incarnation) -> Option<bool> {
         let ahead = self.ahead.take_if(|ahead| ahead.slot == slot)?;
-        let is_it = ahead.incarnation == incarnation && Arc::ptr_eq(&ahead.launch, &self.service(slot).launch);
+        let is_it = ahead.incarnation == incarnation
+            && Arc::ptr_eq(&ahead.launch, &self.service(slot).launch)
+            && self.accounts.still_hold();
         let in_cgroup = ahead.in_cgroup;
         self.decide(ahead, is_it);
         is_it.then_some(in_cgroup)
@@ -81,7 +102,9 @@ impl Host {
         ahead.gate.decide(open);
         if open {
             // The kernel often puts it on our processor even where another one is idle.
-            ahead.parked.step_aside(LONGEST);
+            if ahead.parked.step_aside(LONGEST) {
+                std::thread::sleep(REST);
+            }
         }
         self.spawner.submit(Job { ticket: u64::from(ahead.slot), work: Work::Await(ahead.parked) });
         self.expect_answer();

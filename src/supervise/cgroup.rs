@@ -6,7 +6,7 @@
 
 use std::ffi::CString;
 use std::fs;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,15 @@ use super::birth::Entrance;
 #[derive(Debug)]
 pub(super) struct Domain {
     base: PathBuf,
+}
+
+/// What stays open of a service's cgroup from its first end on: to open it takes longer than all the rest.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    /// Whether something is in it.
+    events: Option<OwnedFd>,
+    /// Itself.
+    folder: Option<OwnedFd>,
 }
 
 impl Domain {
@@ -53,11 +62,11 @@ impl Domain {
     /// Whether anything lives in it; a cgroup that is not there holds nothing, and of one that cannot be asked that is not
     /// known. A zombie does not count as living.
     pub(super) fn populated(&self, name: &str) -> bool {
-        self.still_populated(name, &mut None)
+        self.still_populated(name, &mut Kept::default())
     }
 
-    /// The same for one who asks again and again: the open file is kept, for opening it takes longer than all the rest.
-    pub(super) fn still_populated(&self, name: &str, kept: &mut Option<OwnedFd>) -> bool {
+    /// The same for one who asks again and again.
+    pub(super) fn still_populated(&self, name: &str, Kept { events: kept, .. }: &mut Kept) -> bool {
         // Of a cgroup that was removed a kept file says ENODEV; there may be a new one of the same name.
         if let Some(populated) = kept.as_ref().and_then(says_populated) {
             return populated;
@@ -68,6 +77,16 @@ impl Domain {
             Err(Errno::NOENT) => false,
             Err(_) => true,
         }
+    }
+
+    /// Its folder, to be born in; none where it is not there. One that was removed lets nobody in, although there may be a new
+    /// one of the same name: who is refused forgets it.
+    pub(super) fn folder<'a>(&self, name: &str, Kept { folder: kept, .. }: &'a mut Kept) -> Option<BorrowedFd<'a>> {
+        if kept.is_none() {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            *kept = rustix::fs::open(self.directory(name), flags, Mode::empty()).ok();
+        }
+        kept.as_ref().map(AsFd::as_fd)
     }
 
     /// The file that changes when a cgroup becomes empty.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rustix::fs::inotify;
 use rustix::process::{Pid, PidfdFlags, Signal as Number};
 
+use super::cgroup::Kept;
 use super::host::{Host, Source};
 use super::life::{bury, ended};
 use super::proc::{self, Marker};
@@ -113,11 +114,16 @@ impl Host {
         }
     }
 
+    /// Whether nothing of a life is left but its main process, which has ended.
+    pub(super) fn nothing_left(&mut self, slot: u32, left: &Census) -> bool {
+        if self.service(slot).in_cgroup { !self.populated(slot) } else { left.proven.is_empty() && !left.unsettled }
+    }
+
     /// Whether something lives in its cgroup.
     fn populated(&mut self, slot: u32) -> bool {
         let Self { domain, services, .. } = self;
         let service = &mut services[slot as usize];
-        domain.as_ref().is_some_and(|domain| domain.still_populated(&service.name, &mut service.cgroup_events))
+        domain.as_ref().is_some_and(|domain| domain.still_populated(&service.name, &mut service.cgroup))
     }
 
     fn watch_cgroup(&mut self, slot: u32) {
@@ -190,7 +196,8 @@ impl Host {
         }
     }
 
-    fn emptied(&mut self, slot: u32) {
+    /// The last process of a life that has no main process any more is gone.
+    pub(super) fn emptied(&mut self, slot: u32) {
         let incarnation = self.service(slot).life;
         match self.service(slot).run {
             Run::Detached => {
@@ -208,7 +215,7 @@ impl Host {
         let service = &mut services[slot as usize];
         if let Some(domain) = domain.as_ref().filter(|_| service.in_cgroup && service.killed) {
             // Nothing can be born any more where `cgroup.kill` was used, only move in, which is slow.
-            service.cgroup_events = None;
+            service.cgroup = Kept::default();
             domain.remove(&service.name);
         }
         self.last_words(slot);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, WaitIdStatus};
 
+use super::account::Account;
 use super::birth::{Born, Entrance};
 use super::capture::Capture;
 use super::host::{Host, Source};
@@ -98,20 +99,22 @@ impl Host {
         if let Some(in_cgroup) = self.goes_on(slot, incarnation) {
             return Ok(in_cgroup);
         }
-        let order = self.prepare(slot, incarnation)?;
+        let launch = &self.services[slot as usize].launch;
+        let account = self.accounts.find(launch.user.as_deref(), launch.user_group.as_deref())?;
+        let order = self.prepare(slot, incarnation, &account)?;
         let in_cgroup = order.birth.cgroup.is_some();
         self.spawner.submit(Job { ticket: u64::from(slot), work: Work::Make(Box::new(order)) });
         self.expect_answer();
         Ok(in_cgroup)
     }
 
-    pub(super) fn prepare(&mut self, slot: u32, incarnation: Incarnation) -> Result<Order, String> {
+    /// Everything that a child of this life needs, with the account it is to have.
+    pub(super) fn prepare(&mut self, slot: u32, incarnation: Incarnation, account: &Account) -> Result<Order, String> {
         self.open_capture(slot)?;
         let launch = self.service(slot).launch.clone();
         if launch.readiness == Readiness::Notify {
             self.open_mailbox(slot)?;
         }
-        let account = self.accounts.find(launch.user.as_deref(), launch.user_group.as_deref())?;
         let cgroup = self.entrance(slot);
         let name = self.service(slot).name.clone();
         let marker = format!("{}/{name}/{}", self.config.instance, incarnation.0);
@@ -128,7 +131,7 @@ impl Host {
             forgive_oom: self.forgive_oom,
             agent: &self.config.own,
         };
-        let order = Order::new(&launch, &account, purpose)?;
+        let order = Order::new(&launch, account, purpose)?;
         if let Some(ids) = &order.birth.ids {
             service.capture.iter_mut().for_each(|c| c.give_to(&output, ids.uid));
         }
@@ -291,26 +294,34 @@ impl Host {
                 return self.timer.after(Duration::from_millis(100), Due::Reaped(slot, life));
             }
         };
-        let starter = main.starter;
+        // Of a daemonising service, its starter that has done its work.
+        let detached = main.starter && exit == Exit::Code(0);
         // Before its status is read: until then nobody else can have its pid, so its session is proof.
         let left = self.survivors(slot);
+        let gone = !detached && self.nothing_left(slot, &left);
+        if gone {
+            self.go_ahead(slot);
+        }
         let dead = self.drop_main(slot).filter(|_| child);
         self.last_words(slot);
         let incarnation = self.service(slot).life;
-        if starter && exit == Exit::Code(0) {
+        if detached {
             self.service_mut(slot).run = Run::Detached;
             self.look_at_pid_file(slot);
-            // It may have found the main process, or that there is none.
-            if !matches!(self.service(slot).run, Run::Detached) {
-                return dead.into_iter().for_each(|dead| self.spawner.bury(dead));
-            }
         } else {
             self.service_mut(slot).watch = None;
             self.end_questions(slot);
             self.see(slot, Seen::Exited { incarnation, exit });
         }
-        self.watch_left(slot, left);
-        self.go_ahead(slot, dead);
+        if gone {
+            self.emptied(slot);
+        } else if !detached || matches!(self.service(slot).run, Run::Detached) {
+            // Otherwise the pid file has led to the main process, or said that there is none.
+            self.watch_left(slot, left);
+        }
+        if let Some(dead) = dead {
+            self.bury_main(slot, dead);
+        }
     }
 
     /// Reads what a main process wrote last, within bounds, so that it is there when its end is reported.

@@ -1,5 +1,6 @@
 //! From a declaration to what a child needs: program, environment, account, limits.
 
+use std::borrow::Cow;
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -75,32 +76,32 @@ impl Order {
         let program = purpose.command.first().ok_or("no command is declared; write `command`")?;
         let mut environment = Environment::base(account);
         if let Some(socket) = &purpose.agent.socket {
-            environment.set("MAILWARD_SOCKET", &socket.to_string_lossy());
+            environment.set("MAILWARD_SOCKET", socket.to_string_lossy());
         }
         for (name, value) in &launch.environment {
-            environment.set(name, value);
+            environment.set(name, value.as_str());
         }
         if let Some(socket) = purpose.notify {
-            environment.set("NOTIFY_SOCKET", &socket.to_string_lossy());
+            environment.set("NOTIFY_SOCKET", socket.to_string_lossy());
         }
         if let Some(every) = purpose.watchdog {
-            environment.set("WATCHDOG_USEC", &every.as_micros().to_string());
+            environment.set("WATCHDOG_USEC", every.as_micros().to_string());
         }
         if let Some(pid) = purpose.main {
-            environment.set("MAINPID", &pid.to_string());
+            environment.set("MAINPID", pid.to_string());
         }
         if let Some(marker) = &purpose.marker {
-            environment.set(MARKER, marker);
+            environment.set(MARKER, marker.as_str());
         }
         let path = environment.get("PATH").unwrap_or(PATH).to_owned();
         let own = purpose.agent.program.as_ref().filter(|_| program == MAILWARD);
         let candidates = if let Some(own) = own {
             vec![CString::new(own.as_os_str().as_bytes()).map_err(|e| e.to_string())?]
         } else if program.contains('/') {
-            vec![text(program)?]
+            vec![text(program.as_str())?]
         } else {
             path.split(':')
-                .map(|folder| text(&format!("{}/{program}", if folder.is_empty() { "." } else { folder })))
+                .map(|folder| text(format!("{}/{program}", if folder.is_empty() { "." } else { folder })))
                 .collect::<Result<_, _>>()?
         };
         let (names, limits) = limits(&launch.limits.as_deref().copied().unwrap_or_default());
@@ -110,7 +111,7 @@ impl Order {
         let ids = ((launch.user.is_some() || launch.user_group.is_some()) && !keeps).then(|| account.ids.clone());
         let birth = Birth {
             candidates,
-            argv: purpose.command.iter().map(|a| text(a)).collect::<Result<_, _>>()?,
+            argv: purpose.command.iter().map(|a| text(a.as_str())).collect::<Result<_, _>>()?,
             envp: environment.strings()?,
             directory: text(launch.directory.as_deref().unwrap_or("/"))?,
             output: CString::new(purpose.output.as_os_str().as_bytes()).map_err(|e| e.to_string())?,
@@ -125,16 +126,19 @@ impl Order {
     }
 }
 
-fn text(value: &str) -> Result<CString, String> {
-    CString::new(value).map_err(|_| format!("`{}` holds a NUL character; remove it", value.replace('\0', "\\0")))
+fn text(value: impl Into<Vec<u8>>) -> Result<CString, String> {
+    CString::new(value).map_err(|error| {
+        let value = String::from_utf8_lossy(&error.into_vec()).replace('\0', "\\0");
+        format!("`{value}` holds a NUL character; remove it")
+    })
 }
 
 /// Variables in order, the last value of a name standing.
-struct Environment(Vec<(String, String)>);
+struct Environment<'a>(Vec<(&'a str, Cow<'a, str>)>);
 
-impl Environment {
+impl<'a> Environment<'a> {
     /// Clean: nothing of the agent's own environment reaches a service.
-    fn base(account: &Account) -> Self {
+    fn base(account: &'a Account) -> Self {
         let pairs = [
             ("PATH", PATH),
             ("HOME", &account.home),
@@ -143,22 +147,29 @@ impl Environment {
             ("SHELL", &account.shell),
             ("LANG", "C.UTF-8"),
         ];
-        Self(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+        Self(pairs.map(|(name, value)| (name, Cow::Borrowed(value))).into())
     }
 
-    fn set(&mut self, name: &str, value: &str) {
-        match self.0.iter_mut().find(|(n, _)| n == name) {
-            Some((_, old)) => value.clone_into(old),
-            None => self.0.push((name.to_owned(), value.to_owned())),
+    fn set(&mut self, name: &'a str, value: impl Into<Cow<'a, str>>) {
+        let value = value.into();
+        match self.0.iter_mut().find(|(n, _)| *n == name) {
+            Some((_, old)) => *old = value,
+            None => self.0.push((name, value)),
         }
     }
 
     fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+        self.0.iter().find(|(n, _)| *n == name).map(|(_, value)| &**value)
     }
 
     fn strings(&self) -> Result<Vec<CString>, String> {
-        self.0.iter().map(|(name, value)| text(&format!("{name}={value}"))).collect()
+        let joined = |name: &str, value: &str| {
+            // Room for the end as well, so that it stays where it is.
+            let mut both = String::with_capacity(name.len() + value.len() + 2);
+            both.extend([name, "=", value]);
+            both
+        };
+        self.0.iter().map(|(name, value)| text(joined(name, value))).collect()
     }
 }
 

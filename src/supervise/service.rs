@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::capture::Capture;
+use super::cgroup::Kept;
 use super::notify::Mailbox;
 use crate::desired::Launch;
 use crate::model::{Boot, Identity, Incarnation, Name};
@@ -113,8 +114,8 @@ pub(super) struct Service {
     pub(super) left: Vec<Left>,
     /// Watch descriptor of its cgroup, while something is left in it.
     pub(super) cgroup_watch: Option<i32>,
-    /// What says whether something is, open from the first end on.
-    pub(super) cgroup_events: Option<OwnedFd>,
+    /// What stays open of it.
+    pub(super) cgroup: Kept,
     /// Its output.
     pub(super) capture: Option<Capture>,
     /// Its notify socket.
@@ -144,7 +145,7 @@ impl Service {
             killed: false,
             left: Vec::new(),
             cgroup_watch: None,
-            cgroup_events: None,
+            cgroup: Kept::default(),
             capture: None,
             mailbox: None,
             said: None,

@@ -114,6 +114,22 @@ fn r19_a_declaration_that_changed_since_is_the_one_that_runs() {
 
 #[cfg(target_arch = "x86_64")]
 #[test]
+fn r19_accounts_that_may_have_changed_since_are_read_before_anything_runs() {
+    with_and_without_cgroups(|stage| {
+        let launch = Arc::new(sh(SCRIPT));
+        let (ahead, old) = die(stage, &launch);
+        // What is in it stays; when it was changed does not.
+        let mode = std::fs::metadata("/etc/group").unwrap().permissions();
+        std::fs::set_permissions("/etc/group", mode).unwrap();
+        begin(stage.host(), &launch, 2);
+        let second = spawned(stage);
+        assert_ne!(second.pid, ahead);
+        stage.until_true("it runs alone", |_| new_children(&old) == [second.pid]);
+    });
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
 fn r03_a_service_that_was_asked_to_end_has_no_successor_made_ahead() {
     with_and_without_cgroups(|stage| {
         let (launch, old) = (sh(SCRIPT), children());

@@ -50,6 +50,8 @@ pub(super) struct Slate<'a> {
     short_limits: u8,
     /// The signals whose disposition is not the default, one bit each, the first for signal 1.
     signals: u64,
+    /// The processor that the child left our memory on; none before, and where the kernel does not say.
+    pub(super) processor: Option<u32>,
 }
 
 impl<'a> Slate<'a> {
@@ -68,6 +70,7 @@ impl<'a> Slate<'a> {
             cgroup_errno: 0,
             short_limits: 0,
             signals: ignored,
+            processor: None,
         }
     }
 
@@ -146,7 +149,7 @@ pub(in crate::supervise) fn spawn(birth: &Birth, stack: &mut Stack, announced: &
 }
 
 /// The folder of a cgroup, made where it is missing.
-pub(super) fn open(cgroup: &Entrance) -> Option<OwnedFd> {
+fn open(cgroup: &Entrance) -> Option<OwnedFd> {
     let folder = rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
     let open = || rustix::fs::open(&*cgroup.directory, folder, rustix::fs::Mode::empty());
     let opened = match open() {
@@ -341,6 +344,7 @@ extern "C" fn child(arg: *mut c_void) -> c_int {
             fail(slate, Stage::Directory);
         }
         reset_signals(slate.signals);
+        slate.processor = processor();
         let mut worst = 0;
         for (index, path) in birth.candidates.iter().enumerate() {
             libc::syscall(libc::SYS_execve, path.as_ptr(), slate.argv, slate.envp);
@@ -359,12 +363,26 @@ extern "C" fn child(arg: *mut c_void) -> c_int {
     }
 }
 
+/// The processor that the caller runs on at this moment.
+pub(super) fn processor() -> Option<u32> {
+    let mut processor = 0u32;
+    // SAFETY: the call only fills the local. Raw, because a child may use nothing else.
+    let answer = unsafe {
+        let nothing = std::ptr::null_mut::<c_void>();
+        libc::syscall(libc::SYS_getcpu, &raw mut processor, nothing, nothing)
+    };
+    (answer == 0).then_some(processor)
+}
+
 /// How often a child looks at its gate before it sleeps there: some 50 us on an idle processor. Whoever else wants the
 /// processor has it meanwhile.
 const LOOKS: u32 = 100;
 
-/// Waits at a gate; whether it opened. Whoever waits there ends with the agent.
+/// Waits at a gate, unless it is decided already; whether it opened. Whoever waits there ends with the agent.
 unsafe fn pass(gate: &AtomicU32, agent: libc::pid_t) -> bool {
+    if gate.load(Ordering::Acquire) != Gate::CLOSED {
+        return gate.load(Ordering::Acquire) == Gate::OPEN;
+    }
     // SAFETY: the word is the gate's, which the birth keeps alive; nothing else is read or written.
     unsafe {
         let nothing = 0 as c_long;

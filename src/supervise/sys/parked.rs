@@ -6,10 +6,10 @@
 //! call writes its number there. Its maker need not block signals: every handler is reset at its birth (`CLONE_CLEAR_SIGHAND`).
 
 use std::ffi::{c_char, c_long};
-use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use super::child::{Making, Slate, Stack, clone3, open, pointers, reap, unsigned};
+use super::child::{Making, Slate, Stack, clone3, pointers, processor, reap, unsigned};
 use crate::supervise::birth::{Born, Stillborn};
 use crate::supervise::order::Order;
 
@@ -66,15 +66,14 @@ fn below_thread_pointer() -> Option<isize> {
 }
 
 impl Parked {
-    /// Makes a child that waits at the gate of its birth; none where that cannot be done in this way.
-    pub(in crate::supervise) fn make(order: Box<Order>) -> Option<Self> {
+    /// Makes a child that waits at the gate of its birth, in the cgroup of this folder where its birth names one; none where
+    /// that cannot be done in this way.
+    pub(in crate::supervise) fn make(order: Box<Order>, folder: Option<BorrowedFd<'_>>) -> Option<Self> {
         let below = below_thread_pointer()?;
         let fits = below < BELOW.cast_signed() && below > -HEAD.cast_signed();
-        let cgroup = order.birth.cgroup.as_ref().map(open);
-        if order.birth.gate.is_none() || !fits || matches!(cgroup, Some(None)) {
+        if order.birth.gate.is_none() || !fits || order.birth.cgroup.is_some() != folder.is_some() {
             return None;
         }
-        let cgroup = cgroup.flatten();
         let place = Box::into_raw(Box::new(Place {
             order,
             argv: Vec::new(),
@@ -104,7 +103,7 @@ impl Parked {
             let flags = libc::CLONE_VM | libc::CLONE_FILES | libc::CLONE_PARENT_SETTID | libc::CLONE_SETTLS;
             let making = Making {
                 flags: unsigned(flags),
-                cgroup: cgroup.as_ref().map(AsFd::as_fd),
+                cgroup: folder,
                 tid: &inner.tid,
                 cleared: Some(&inner.inside),
                 tls: pointer as u64,
@@ -124,8 +123,9 @@ impl Parked {
         self.pid
     }
 
-    /// Gives it the processor that it may have to share with us, until it has its program or for this long.
-    pub(in crate::supervise) fn step_aside(&self, most: std::time::Duration) {
+    /// Gives it the processor that it may have to share with us, until it has left our memory for its program, or for this
+    /// long; whether it did and shares it indeed.
+    pub(in crate::supervise) fn step_aside(&self, most: std::time::Duration) -> bool {
         let nanoseconds = most.subsec_nanos();
         let most = libc::timespec { tv_sec: 0, tv_nsec: c_long::from(nanoseconds.cast_signed()) };
         // SAFETY: as in `wait`; the box is there as long as `self` is. The call may return early, which is no harm.
@@ -135,6 +135,7 @@ impl Parked {
             if value != 0 {
                 libc::syscall(libc::SYS_futex, inside.as_ptr(), libc::FUTEX_WAIT, value, &raw const most);
             }
+            inside.load(Ordering::Acquire) == 0 && (*self.slate).processor.is_some_and(|its| processor() == Some(its))
         }
     }
 
