@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::running::{eventually, program};
+use crate::running::{copy_program, eventually, program};
 
 /// An agent's folders and a document; whatever runs there ends with it.
 struct Site {
@@ -380,7 +380,7 @@ fn who_may_not_ask_is_told_so_with_77() {
     let said = if rustix::process::geteuid().is_root() {
         // Somebody else must be able to run the program at all.
         let copy = site.path("mailward");
-        std::fs::copy(program(), &copy).unwrap();
+        copy_program(&copy);
         let mut command = Command::new(copy);
         Said::from(command.args(["start", "imap", "--socket"]).arg(&socket).uid(65_534).output().unwrap())
     } else {

@@ -19,6 +19,14 @@ pub(crate) fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_mailward"))
 }
 
+/// Copies the `mailward` binary to this path.
+///
+/// By a process of its own: a child that another test starts meanwhile holds every descriptor of this process until its exec, and
+/// what somebody may still write to is not executed (`ETXTBSY`).
+pub(crate) fn copy_program(to: &Path) {
+    assert!(Command::new("/bin/cp").arg(program()).arg(to).status().unwrap().success());
+}
+
 /// One service.
 pub(crate) struct Running {
     name: String,

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
+use std::process::Command;
 
 use mailward::desired::{Launch, Readiness};
 use mailward::model::Exit;
@@ -84,7 +85,9 @@ fn a_service_of_another_user_reaches_its_socket_and_nobody_else_does() {
     with_and_without_cgroups(|stage| {
         // This binary may lie where that user cannot go.
         let exe = stage.path("speaker");
-        fs::copy(std::env::current_exe().unwrap(), &exe).unwrap();
+        // By another process: one that is started meanwhile would hold it open for writing, and so forbid its execution.
+        let copied = Command::new("/bin/cp").arg(std::env::current_exe().unwrap()).arg(&exe).status().unwrap();
+        assert!(copied.success());
         let mut launch = Launch { user: Some("nobody".to_owned()), ..speaks("READY=1") };
         launch.command[0] = exe.to_str().unwrap().to_owned();
         stage.start("store", &launch, 1);

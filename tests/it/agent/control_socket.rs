@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::command_line::{ALL, running};
 use super::house::{House, is_alive, said, services};
-use crate::running::program;
+use crate::running::copy_program;
 
 #[test]
 fn another_user_may_not_ask_and_may_only_read_when_the_document_says_so() {
@@ -17,7 +17,7 @@ fn another_user_may_not_ask_and_may_only_read_when_the_document_says_so() {
     let mut house = House::new(&closed);
     // The binary must be within reach of another user.
     let copy = house.path("mailward");
-    fs::copy(program(), &copy).unwrap();
+    copy_program(&copy);
     house.start();
     house.all_ready();
     let as_nobody = |words: &[&str]| {

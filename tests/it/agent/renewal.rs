@@ -9,13 +9,13 @@ use rustix::process::Signal;
 
 use super::house::{House, Said, is_alive, services, signal_to};
 use super::surroundings::as_process_one;
-use crate::running::{eventually, program};
+use crate::running::{copy_program, eventually, program};
 
 /// A house whose agent runs a copy of ours, which can be replaced.
 fn with_a_copy() -> (House, PathBuf) {
     let mut house = House::new(&services(&[("imap", ""), ("pop", ""), ("smtp", "")]));
     let copy = house.path("mailward");
-    fs::copy(program(), &copy).unwrap();
+    copy_program(&copy);
     let mut command = Command::new(&copy);
     house.fill_agent(&mut command);
     house.start_by(&mut command);
