@@ -85,6 +85,24 @@ fn r22_every_cell_of_the_four_tables_and_of_pacemakers_is_as_it_is_documented() 
 }
 
 #[test]
+fn r22_every_table_is_headed_by_its_manager_and_the_versions_that_it_is_for() {
+    let titles = [
+        (Table::SolarisCluster30, "Oracle Solaris Cluster 3.0/3.1"),
+        (Table::SolarisCluster32, "Oracle Solaris Cluster 3.2"),
+        (Table::Veritas, "Veritas 3.5, 4.0, 4.1 and 5.0"),
+        (Table::Clusterware, "Oracle Clusterware 12.1"),
+        (Table::Pacemaker, "Pacemaker, by pcs or by crm_resource"),
+    ];
+    assert_eq!(titles.map(|(table, _)| table), Table::ALL);
+    // Whose manager nobody knows reads all of them, and finds the own one by its heading.
+    let detected = detect(&Said::Manager(Declared::default()), &Surroundings::default()).expect("it is declared");
+    let refusal = detected.refusal();
+    let headings: Vec<&str> = refusal.lines().filter_map(|line| line.strip_prefix("  ")).collect();
+    let headings: Vec<&str> = headings.into_iter().filter(|line| !line.starts_with(' ')).collect();
+    assert_eq!(headings, titles.map(|(_, title)| title));
+}
+
+#[test]
 fn r22_the_refusal_gives_every_command_with_the_names_filled_in() {
     let declared =
         Declared { kind: Some(ManagerType::VeritasCluster), version: Some("5.0".to_owned()), names: names() };
