@@ -203,6 +203,9 @@ mod tests {
         let after = "2026-03-28T12:00:00Z";
         assert_eq!(told("30 2 * * *", &zone, after, 2), ["2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"]);
         assert_eq!(told("30 2 * * *", &zone, "2026-03-26T12:00:00Z", 1), ["2026-03-27T01:30:00Z"]);
+        // Within a day before a change the offset before it holds, and within a day after it the one after it.
+        assert_eq!(told("0 12 * * *", &zone, "2026-03-27T12:00:00Z", 1), ["2026-03-28T11:00:00Z"]);
+        assert_eq!(told("30 0 * * *", &zone, "2026-03-29T12:00:00Z", 1), ["2026-03-29T22:30:00Z"]);
     }
 
     #[test]
