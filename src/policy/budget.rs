@@ -117,6 +117,21 @@ mod tests {
     }
 
     #[test]
+    fn r11_r14_the_store_clients_share_one_budget_and_exactly_the_timeout_later_is_inside_the_window() {
+        let mut clients = ClientMarks::default();
+        assert!(!allows_for_clients(&clients, &policy(0), Boot(0)), "a budget of none");
+        for (number, at) in [(0, 1_000), (1, 2_000)] {
+            assert_eq!(within(&clients.charges, &policy(2), Boot(at)), number);
+            assert!(allows_for_clients(&clients, &policy(2), Boot(at)));
+            charge(&mut clients.charges, &policy(2), Boot(at));
+        }
+        for (now, spent) in [(2_000, 2), (601_000, 2), (601_001, 1), (602_000, 1), (602_001, 0)] {
+            assert_eq!(within(&clients.charges, &policy(2), Boot(now)), spent, "{now}");
+            assert_eq!(allows_for_clients(&clients, &policy(2), Boot(now)), spent < 2, "{now}");
+        }
+    }
+
+    #[test]
     fn r11_r14_a_give_up_of_the_store_clients_is_over_only_after_its_time_and_the_window() {
         let minutes = |minutes: u64| Boot(minutes * 60_000);
         let with = |on_give_up| Autorestart { on_give_up, ..policy(1) };

@@ -144,6 +144,16 @@ fn r08_c41_a_late_prober_excuses_a_silence_three_times() {
 }
 
 #[test]
+fn r08_a_prober_that_is_late_by_half_the_time_out_excuses_nothing() {
+    let late = Strain { late: Duration::from_secs(5), ..Strain::default() };
+    let by_its_word = Round { answers: silent(), strain: late, missing: Vec::new() };
+    let by_its_deed = round(vec![answer_of(0, Heard::Silent, 15_000)]);
+    for round in [by_its_word, by_its_deed] {
+        assert!(judge(&known(), &round, &probing(1)).hang.is_some());
+    }
+}
+
+#[test]
 fn r08_an_answer_gives_the_three_excuses_back() {
     let strain = Strain { host: Pressure { memory: 90, ..Pressure::default() }, ..Strain::default() };
     let strained = Round { answers: silent(), strain, missing: Vec::new() };
@@ -198,6 +208,16 @@ fn r08_the_start_window_holds_for_what_was_ready_before_it_answered() {
         let after = after_round(&Probed { answered, ..Probed::default() }, &round(silent()), &about);
         assert_eq!(after.hang.is_some(), hangs, "ready means answered: {ready_answers}, answered: {answered}");
     }
+}
+
+#[test]
+fn r08_the_first_answer_ends_the_start_window() {
+    let (launch, probing) = (launch(), probing(1));
+    let begins_by = Boot(NOW.0 + 1);
+    let about = Circumstances { probing: &probing, launch: &launch, now: NOW, begins_by, waits_for: None };
+    let served = round(vec![answer_of(0, Heard::Served, 5), answer_of(1, Heard::Served, 5)]);
+    let answered = after_round(&Probed::default(), &served, &about);
+    assert!(after_round(&answered, &round(silent()), &about).hang.is_some());
 }
 
 #[test]
