@@ -55,6 +55,11 @@ pub struct Launch {
 }
 
 impl Launch {
+    /// Whether it says whom to run as; it runs as the agent does where it does not.
+    pub fn names_account(&self) -> bool {
+        self.user.is_some() || self.user_group.is_some()
+    }
+
     /// How many answers a round of probes brings: one of each listener, then the command's.
     pub fn questions(&self) -> usize {
         self.listeners.len() + usize::from(!self.probe.is_empty())

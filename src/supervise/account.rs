@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
 
 use super::birth::Ids;
 
@@ -41,7 +42,8 @@ impl Account {
 #[derive(Debug, Default)]
 pub(super) struct Accounts {
     of: [Stamp; 2],
-    known: Vec<(Option<String>, Option<String>, Account)>,
+    known: Vec<(Option<String>, Option<String>, Arc<Account>)>,
+    own: Option<Arc<Account>>,
 }
 
 /// What changes with a file: device, inode, size, and when it was changed last (seconds and nanoseconds); none where it
@@ -52,25 +54,29 @@ type Stamp = Option<(u64, u64, u64, i64, i64)>;
 const KNOWN: usize = 32;
 
 impl Accounts {
-    /// As [`Account::find`].
-    pub(super) fn find(&mut self, user: Option<&str>, group: Option<&str>) -> Result<Account, String> {
+    /// As [`Account::find`]. The agent's own is looked up once: it runs with what it began with itself.
+    pub(super) fn find(&mut self, user: Option<&str>, group: Option<&str>) -> Result<Arc<Account>, String> {
+        if (user, group) == (None, None) {
+            let own = self.own.take().map_or_else(|| Account::find(None, None).map(Arc::new), Ok)?;
+            return Ok(Arc::clone(self.own.insert(own)));
+        }
         // Before the reading: what changes meanwhile is seen the next time.
         self.look([stamp(PASSWD), stamp(GROUP)]);
         if let Some(account) = self.last(user, group) {
             return Ok(account);
         }
-        let account = Account::find(user, group)?;
+        let account = Arc::new(Account::find(user, group)?);
         if self.known.len() < KNOWN {
-            self.known.push((user.map(str::to_owned), group.map(str::to_owned), account.clone()));
+            self.known.push((user.map(str::to_owned), group.map(str::to_owned), Arc::clone(&account)));
         }
         Ok(account)
     }
 
     /// What was found last, which may hold no more; whoever acts on it asks [`Accounts::still_hold`] first.
-    pub(super) fn last(&self, user: Option<&str>, group: Option<&str>) -> Option<Account> {
+    pub(super) fn last(&self, user: Option<&str>, group: Option<&str>) -> Option<Arc<Account>> {
         let is_it =
-            |(u, g, _): &&(Option<String>, Option<String>, Account)| u.as_deref() == user && g.as_deref() == group;
-        self.known.iter().find(is_it).map(|(.., account)| account.clone())
+            |(u, g, _): &&(Option<String>, Option<String>, Arc<Account>)| u.as_deref() == user && g.as_deref() == group;
+        self.known.iter().find(is_it).map(|(.., account)| Arc::clone(account))
     }
 
     /// Whether the files are those that everything known was read from.

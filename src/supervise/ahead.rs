@@ -84,7 +84,7 @@ impl Host {
         let ahead = self.ahead.take_if(|ahead| ahead.slot == slot)?;
         let is_it = ahead.incarnation == incarnation
             && Arc::ptr_eq(&ahead.launch, &self.service(slot).launch)
-            && self.accounts.still_hold();
+            && (!ahead.launch.names_account() || self.accounts.still_hold());
         let in_cgroup = ahead.in_cgroup;
         self.decide(ahead, is_it);
         is_it.then_some(in_cgroup)

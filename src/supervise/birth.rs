@@ -1,6 +1,7 @@
 //! What a child is to be, and what became of it: data for the one clone in `sys/child.rs`.
 
 use std::ffi::CString;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::gate::Gate;
@@ -34,6 +35,34 @@ pub(super) struct Entrance {
     pub(super) procs: CString,
 }
 
+/// Arguments or variables, in one piece of memory: many small ones would cost a restart more than the planning of it.
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    bytes: Vec<u8>,
+    places: Vec<Range<usize>>,
+}
+
+impl Texts {
+    /// One more, put together of these parts; the words say what is wrong with it.
+    pub(super) fn push(&mut self, parts: &[&str]) -> Result<(), String> {
+        if parts.iter().any(|part| part.contains('\0')) {
+            return Err(format!("`{}` holds a NUL character; remove it", parts.concat().replace('\0', "\\0")));
+        }
+        let begin = self.bytes.len();
+        for part in parts {
+            self.bytes.extend_from_slice(part.as_bytes());
+        }
+        self.bytes.push(0);
+        self.places.push(begin..self.bytes.len());
+        Ok(())
+    }
+
+    /// Each with the NUL that ends it.
+    pub(super) fn each(&self) -> impl Iterator<Item = &[u8]> {
+        self.places.iter().filter_map(|place| self.bytes.get(place.clone()))
+    }
+}
+
 /// Everything the child does between clone and exec, prepared by the parent: it must not allocate, because it runs in
 /// the parent's memory.
 #[derive(Debug)]
@@ -41,9 +70,9 @@ pub(super) struct Birth {
     /// Paths to execute, tried in order (the directories of PATH, or one path).
     pub(super) candidates: Vec<CString>,
     /// Arguments, the program's name first.
-    pub(super) argv: Vec<CString>,
+    pub(super) argv: Texts,
     /// Environment, `NAME=value` each.
-    pub(super) envp: Vec<CString>,
+    pub(super) envp: Texts,
     /// Working directory.
     pub(super) directory: CString,
     /// FIFO that becomes standard output and error.
@@ -56,6 +85,8 @@ pub(super) struct Birth {
     pub(super) limits: Vec<Limit>,
     /// Whether the agent protects itself from the kernel's out-of-memory killer; the child must not inherit that.
     pub(super) forgive_oom: bool,
+    /// Whether our standard input becomes its own: where it is `/dev/null` anyway.
+    pub(super) keeps_input: bool,
     /// Where it waits until it is decided whether it is wanted; none where it is.
     pub(super) gate: Option<Arc<Gate>>,
 }

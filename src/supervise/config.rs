@@ -1,6 +1,9 @@
-//! What a host is given, and what it answers beside events.
+//! What a host is given and finds around it, and what it answers beside events.
 
 use std::path::PathBuf;
+
+use rustix::fs::{FileType, OFlags, Stat};
+use rustix::io::FdFlags;
 
 pub use super::order::Own;
 use crate::model::{Identity, Incarnation};
@@ -75,4 +78,22 @@ pub enum Drained {
     Dry,
     /// There is more (a service floods its output): drain again on the next turn without waiting.
     More,
+}
+
+/// Whether the out-of-memory killer is told to spare this process.
+pub(super) fn protected() -> bool {
+    std::fs::read_to_string("/proc/self/oom_score_adj")
+        .is_ok_and(|text| text.trim().parse::<i32>().is_ok_and(|score| score < 0))
+}
+
+/// Whether descriptor 0 is `/dev/null` (character device 1:3), and goes on to a child's program.
+pub(super) fn input_is_null() -> bool {
+    let input = rustix::stdio::stdin();
+    let is_null = |about: Stat| {
+        FileType::from_raw_mode(about.st_mode) == FileType::CharacterDevice
+            && about.st_rdev == rustix::fs::makedev(1, 3)
+    };
+    rustix::fs::fstat(input).is_ok_and(is_null)
+        && rustix::io::fcntl_getfd(input).is_ok_and(|flags| !flags.contains(FdFlags::CLOEXEC))
+        && rustix::fs::fcntl_getfl(input).is_ok_and(|flags| !flags.contains(OFlags::WRONLY))
 }

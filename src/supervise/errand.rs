@@ -208,6 +208,7 @@ impl Host {
             output: &path,
             cgroup,
             forgive_oom: self.forgive_oom,
+            keeps_input: self.keeps_input,
             agent: &self.config.own,
         };
         let order = match Order::new(&launch, &account, purpose) {

@@ -13,7 +13,7 @@ use super::account::Accounts;
 use super::ahead::Ahead;
 use super::cgroup::Domain;
 use super::complaints::Complaints;
-use super::config::{Drained, HostConfig, HostError, Recorded};
+use super::config::{Drained, HostConfig, HostError, Recorded, input_is_null, protected};
 use super::errand::Errand;
 use super::log::Logs;
 use super::look::Scan;
@@ -111,6 +111,8 @@ pub struct Host {
     pub(super) logs: Logs,
     pub(super) complaints: Complaints,
     pub(super) forgive_oom: bool,
+    /// Whether our standard input is what every service gets: `/dev/null`.
+    pub(super) keeps_input: bool,
     pub(super) accounts: Accounts,
     /// Some child has ended and was not accounted for yet.
     pub(super) zombies: bool,
@@ -171,6 +173,7 @@ impl Host {
             errand_number: 0,
             inquiries: Vec::new(),
             forgive_oom: protected(),
+            keeps_input: input_is_null(),
             accounts: Accounts::default(),
             zombies: config.orphans,
             answers: 0,
@@ -437,12 +440,6 @@ impl Drop for Host {
             sys::silence_children(children.as_fd());
         }
     }
-}
-
-/// Whether the out-of-memory killer is told to spare this process.
-fn protected() -> bool {
-    std::fs::read_to_string("/proc/self/oom_score_adj")
-        .is_ok_and(|text| text.trim().parse::<i32>().is_ok_and(|score| score < 0))
 }
 
 /// Of an eventfd or a descriptor for one signal: of either, one read takes everything.

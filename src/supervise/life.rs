@@ -129,6 +129,7 @@ impl Host {
             output: &output,
             cgroup,
             forgive_oom: self.forgive_oom,
+            keeps_input: self.keeps_input,
             agent: &self.config.own,
         };
         let order = Order::new(&launch, account, purpose)?;

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::account::Account;
-use super::birth::{Birth, Entrance, Limit};
+use super::birth::{Birth, Entrance, Limit, Texts};
 use super::proc::MARKER;
 use crate::desired::{Launch, Limits};
 
@@ -53,6 +53,8 @@ pub(super) struct Purpose<'a> {
     pub(super) cgroup: Option<Entrance>,
     /// Whether the agent is protected from the out-of-memory killer.
     pub(super) forgive_oom: bool,
+    /// Whether our standard input is `/dev/null`.
+    pub(super) keeps_input: bool,
     /// The agent's own program and the way to ask it.
     pub(super) agent: &'a Own,
 }
@@ -106,19 +108,24 @@ impl Order {
         };
         let (names, limits) = limits(&launch.limits.as_deref().copied().unwrap_or_default());
         // Taking the ids we have needs a privilege that an agent without root lacks, and would change nothing.
-        let own = rustix::process::geteuid().as_raw();
-        let keeps = launch.user_group.is_none() && own != 0 && account.ids.uid == own;
-        let ids = ((launch.user.is_some() || launch.user_group.is_some()) && !keeps).then(|| account.ids.clone());
+        let keeps = || {
+            let own = rustix::process::geteuid().as_raw();
+            launch.user_group.is_none() && own != 0 && account.ids.uid == own
+        };
+        let ids = (launch.names_account() && !keeps()).then(|| account.ids.clone());
+        let mut argv = Texts::default();
+        purpose.command.iter().try_for_each(|argument| argv.push(&[argument]))?;
         let birth = Birth {
             candidates,
-            argv: purpose.command.iter().map(|a| text(a.as_str())).collect::<Result<_, _>>()?,
-            envp: environment.strings()?,
+            argv,
+            envp: environment.texts()?,
             directory: text(launch.directory.as_deref().unwrap_or("/"))?,
             output: CString::new(purpose.output.as_os_str().as_bytes()).map_err(|e| e.to_string())?,
             cgroup: purpose.cgroup,
             ids,
             limits,
             forgive_oom: purpose.forgive_oom,
+            keeps_input: purpose.keeps_input,
             gate: None,
         };
         let about = About { program: program.clone(), user: account.name.clone(), path, limits: names };
@@ -162,14 +169,10 @@ impl<'a> Environment<'a> {
         self.0.iter().find(|(n, _)| *n == name).map(|(_, value)| &**value)
     }
 
-    fn strings(&self) -> Result<Vec<CString>, String> {
-        let joined = |name: &str, value: &str| {
-            // Room for the end as well, so that it stays where it is.
-            let mut both = String::with_capacity(name.len() + value.len() + 2);
-            both.extend([name, "=", value]);
-            both
-        };
-        self.0.iter().map(|(name, value)| text(joined(name, value))).collect()
+    fn texts(&self) -> Result<Texts, String> {
+        let mut texts = Texts::default();
+        self.0.iter().try_for_each(|(name, value)| texts.push(&[name, "=", value]))?;
+        Ok(texts)
     }
 }
 

@@ -116,7 +116,7 @@ fn r19_a_declaration_that_changed_since_is_the_one_that_runs() {
 #[test]
 fn r19_accounts_that_may_have_changed_since_are_read_before_anything_runs() {
     with_and_without_cgroups(|stage| {
-        let launch = Arc::new(sh(SCRIPT));
+        let launch = Arc::new(Launch { user: Some("root".to_owned()), ..sh(SCRIPT) });
         let (ahead, old) = die(stage, &launch);
         // What is in it stays; when it was changed does not.
         let mode = std::fs::metadata("/etc/group").unwrap().permissions();

@@ -1,6 +1,7 @@
 //! What a child is given.
 
 use std::fs;
+use std::process::{Command, Stdio};
 
 use mailward::desired::{Launch, Limits};
 use mailward::model::Exit;
@@ -58,6 +59,19 @@ fn a_child_inherits_no_descriptor_no_mask_and_no_ignored_signal() {
         assert_eq!(lines[5], format!("SigIgn:\t{zero}"));
         assert_eq!(lines[7], "/dev/null");
     });
+}
+
+#[test]
+fn a_child_reads_nothing_whatever_the_agent_reads() {
+    // The host of another test would read how our child ended.
+    let _alone = Stage::new(false);
+    for input in [Stdio::null(), Stdio::piped()] {
+        let mut once_more = Command::new(std::env::current_exe().unwrap());
+        once_more.args(["--exact", "launch::a_child_inherits_no_descriptor_no_mask_and_no_ignored_signal"]);
+        let said = once_more.stdin(input).output().unwrap();
+        let text = String::from_utf8_lossy(&said.stdout);
+        assert!(said.status.success() && text.contains("1 passed"), "{text}");
+    }
 }
 
 #[test]

@@ -100,8 +100,9 @@ fn ignored_signals() -> u64 {
     })
 }
 
-pub(super) fn pointers(strings: &[CString]) -> Vec<*const c_char> {
-    strings.iter().map(|s| s.as_ptr()).chain([std::ptr::null()]).collect()
+/// As the kernel takes them: where each begins, and a null. Each ends with a NUL.
+pub(super) fn pointers<'a>(texts: impl Iterator<Item = &'a [u8]>) -> Vec<*const c_char> {
+    texts.map(|text| text.as_ptr().cast()).chain([std::ptr::null()]).collect()
 }
 
 /// Makes a child and returns once it runs its program, or has failed to.
@@ -112,7 +113,7 @@ pub(super) fn pointers(strings: &[CString]) -> Vec<*const c_char> {
 ///
 /// The calling thread must have every signal blocked: a handler run by the child would run in the agent's memory.
 pub(in crate::supervise) fn spawn(birth: &Birth, stack: &mut Stack, announced: &AtomicI32) -> Result<Born, Stillborn> {
-    let (argv, envp) = (pointers(&birth.argv), pointers(&birth.envp));
+    let (argv, envp) = (pointers(birth.argv.each()), pointers(birth.envp.each()));
     let mut slate = Slate::new(birth, &argv, &envp, stack.ignored);
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES | libc::CLONE_PARENT_SETTID;
     let born_inside = birth.cgroup.as_ref().and_then(open).and_then(|cgroup| {
@@ -287,10 +288,12 @@ extern "C" fn child(arg: *mut c_void) -> c_int {
     slate.began = true;
     // SAFETY: every pointer below comes from the slate, which the suspended parent keeps alive, or from a local.
     unsafe {
-        leave_descriptors(slate);
         let birth = slate.birth;
+        leave_descriptors(slate, c_long::from(birth.keeps_input));
         let at = c_long::from(libc::AT_FDCWD);
-        if libc::syscall(libc::SYS_openat, at, c"/dev/null".as_ptr(), c_long::from(libc::O_RDONLY), 0 as c_long) < 0 {
+        if !birth.keeps_input
+            && libc::syscall(libc::SYS_openat, at, c"/dev/null".as_ptr(), c_long::from(libc::O_RDONLY), 0 as c_long) < 0
+        {
             fail(slate, Stage::Null);
         }
         // Read and write: the child is then its own reader, so that a killed agent means no SIGPIPE.
@@ -407,12 +410,12 @@ unsafe fn pass(gate: &AtomicU32, agent: libc::pid_t) -> bool {
     }
 }
 
-/// Takes a descriptor table of its own with nothing in it, without copying the agent's.
-unsafe fn leave_descriptors(slate: &mut Slate<'_>) {
+/// Takes a descriptor table of its own with nothing in it from this one on, without copying the agent's.
+unsafe fn leave_descriptors(slate: &mut Slate<'_>, first: c_long) {
     // SAFETY: both calls change only the child's table, which the first one makes its own.
     unsafe {
         let unshare = c_long::from(libc::CLOSE_RANGE_UNSHARE);
-        if libc::syscall(libc::SYS_close_range, 0 as c_long, c_long::from(u32::MAX), unshare) == 0 {
+        if libc::syscall(libc::SYS_close_range, first, c_long::from(u32::MAX), unshare) == 0 {
             return;
         }
         // A container's filter may refuse what it does not know.
@@ -423,7 +426,7 @@ unsafe fn leave_descriptors(slate: &mut Slate<'_>) {
         let null = std::ptr::null::<libc::rlimit64>();
         libc::syscall(libc::SYS_prlimit64, 0 as c_long, c_long::from(libc::RLIMIT_NOFILE), null, &raw mut have);
         let end = c_long::try_from(have.rlim_cur.min(1 << 20)).unwrap_or(c_long::MAX);
-        let mut descriptor = 0;
+        let mut descriptor = first;
         while descriptor < end {
             libc::syscall(libc::SYS_close, descriptor);
             descriptor = descriptor.wrapping_add(1);
@@ -499,7 +502,7 @@ unsafe fn reset_signals(which: u64) {
 ///
 /// Not by the standard library: that empties the signal mask first, and a signal that waits would end the successor.
 pub(in crate::supervise) fn execute(program: &CStr, argv: &[CString]) -> std::io::Error {
-    let argv = pointers(argv);
+    let argv = pointers(argv.iter().map(CString::as_bytes_with_nul));
     // SAFETY: the path and the words are terminated strings that outlive the call, and the array ends with a null.
     unsafe { libc::execv(program.as_ptr(), argv.as_ptr()) };
     std::io::Error::last_os_error()

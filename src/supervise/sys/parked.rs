@@ -87,8 +87,8 @@ impl Parked {
         // enough for it and 16 KiB of stack: zero as a new thread's, and its first place and its third lead to itself.
         unsafe {
             let inner = &mut *place;
-            inner.argv = pointers(&inner.order.birth.argv);
-            inner.envp = pointers(&inner.order.birth.envp);
+            inner.argv = pointers(inner.order.birth.argv.each());
+            inner.envp = pointers(inner.order.birth.envp.each());
             let end = inner.stack.top();
             let inner = &*place;
             let slate = Slate::new(&inner.order.birth, &inner.argv, &inner.envp, inner.stack.ignored);
