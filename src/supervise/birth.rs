@@ -35,6 +35,11 @@ pub(super) struct Entrance {
     pub(super) procs: CString,
 }
 
+/// Why a text cannot be handed to a program.
+pub(super) fn holds_nul(text: &str) -> String {
+    format!("`{}` holds a NUL character; remove it", text.replace('\0', "\\0"))
+}
+
 /// Arguments or variables, in one piece of memory: many small ones would cost a restart more than the planning of it.
 #[derive(Debug, Default)]
 pub(super) struct Texts {
@@ -46,7 +51,7 @@ impl Texts {
     /// One more, put together of these parts; the words say what is wrong with it.
     pub(super) fn push(&mut self, parts: &[&str]) -> Result<(), String> {
         if parts.iter().any(|part| part.contains('\0')) {
-            return Err(format!("`{}` holds a NUL character; remove it", parts.concat().replace('\0', "\\0")));
+            return Err(holds_nul(&parts.concat()));
         }
         let begin = self.bytes.len();
         for part in parts {
@@ -138,4 +143,19 @@ pub(super) struct Born {
     pub(super) cgroup_errno: Option<i32>,
     /// One bit for each limit (by index) whose hard limit could not be raised.
     pub(super) short_limits: u8,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_kept_whole_and_ended_and_what_a_program_could_not_read_is_refused_by_name() {
+        let mut texts = Texts::default();
+        texts.push(&["LANG", "=", "C"]).unwrap();
+        texts.push(&[""]).unwrap();
+        assert_eq!(texts.push(&["KEY", "=", "a\0b"]).unwrap_err(), "`KEY=a\\0b` holds a NUL character; remove it");
+        texts.push(&["TERM="]).unwrap();
+        assert_eq!(texts.each().collect::<Vec<_>>(), [b"LANG=C\0".as_slice(), b"\0", b"TERM=\0"]);
+    }
 }

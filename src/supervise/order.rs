@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::account::Account;
-use super::birth::{Birth, Entrance, Limit, Texts};
+use super::birth::{Birth, Entrance, Limit, Texts, holds_nul};
 use super::proc::MARKER;
 use crate::desired::{Launch, Limits};
 
@@ -134,10 +134,7 @@ impl Order {
 }
 
 fn text(value: impl Into<Vec<u8>>) -> Result<CString, String> {
-    CString::new(value).map_err(|error| {
-        let value = String::from_utf8_lossy(&error.into_vec()).replace('\0', "\\0");
-        format!("`{value}` holds a NUL character; remove it")
-    })
+    CString::new(value).map_err(|error| holds_nul(&String::from_utf8_lossy(&error.into_vec())))
 }
 
 /// Variables in order, the last value of a name standing.
