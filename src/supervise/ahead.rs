@@ -48,7 +48,7 @@ impl Host {
     pub(super) fn go_ahead(&mut self, slot: u32) {
         let service = self.service(slot);
         let incarnation = Incarnation(service.life.0.saturating_add(1));
-        if service.asked_to_end || service.killed || self.ahead.is_some() {
+        if !Parked::KNOWN || service.asked_to_end || service.killed || self.ahead.is_some() {
             return;
         }
         let launch = Arc::clone(&service.launch);

@@ -1,4 +1,4 @@
-//! What a child is to be, and what became of it: data for the one clone in `sys/child.rs`.
+//! What a child is to be, and what became of it: data for the one clone in `sys/clone.rs`.
 
 use std::ffi::CString;
 use std::ops::Range;

@@ -7,16 +7,17 @@
 #![allow(unsafe_code)]
 
 mod child;
+mod clone;
 mod parked;
 mod relay;
 mod signals;
 
-pub(super) use child::{Stack, execute, spawn};
+pub(super) use clone::{Stack, spawn};
 pub(super) use parked::Parked;
 pub(super) use relay::relay_signals;
 pub(super) use signals::{block, block_signals, is_blocked, take_signals};
 
-use std::ffi::{c_int, c_long};
+use std::ffi::{CStr, CString, c_int, c_long};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -257,4 +258,14 @@ pub(super) fn trim_heap() {
     unsafe {
         libc::malloc_trim(0);
     }
+}
+
+/// Replaces the program of this process; its environment stays. Returns only what went wrong.
+///
+/// Not by the standard library: that empties the signal mask first, and a signal that waits would end the successor.
+pub(super) fn execute(program: &CStr, argv: &[CString]) -> std::io::Error {
+    let argv = clone::pointers(argv.iter().map(CString::as_bytes_with_nul));
+    // SAFETY: the path and the words are terminated strings that outlive the call, and the array ends with a null.
+    unsafe { libc::execv(program.as_ptr(), argv.as_ptr()) };
+    std::io::Error::last_os_error()
 }

@@ -9,7 +9,8 @@ use std::ffi::{c_char, c_long};
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use super::child::{Making, Slate, Stack, clone3, pointers, processor, reap, unsigned};
+use super::child::{Slate, processor};
+use super::clone::{Making, Stack, clone3, pointers, reap, unsigned};
 use crate::supervise::birth::{Born, Stillborn};
 use crate::supervise::order::Order;
 
@@ -66,6 +67,9 @@ fn below_thread_pointer() -> Option<isize> {
 }
 
 impl Parked {
+    /// Whether it can be made at all.
+    pub(in crate::supervise) const KNOWN: bool = cfg!(target_arch = "x86_64");
+
     /// Makes a child that waits at the gate of its birth, in the cgroup of this folder where its birth names one; none where
     /// that cannot be done in this way.
     pub(in crate::supervise) fn make(order: Box<Order>, folder: Option<BorrowedFd<'_>>) -> Option<Self> {
