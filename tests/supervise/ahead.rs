@@ -9,7 +9,7 @@ use mailward::model::{Boot, Exit, Identity, Incarnation, Name};
 use mailward::plan::{Seen, Step};
 use mailward::supervise::Host;
 
-use crate::stage::{Stage, config, role, sh, with_and_without_cgroups};
+use crate::stage::{Stage, cgroup_of, config, role, sh, with_and_without_cgroups};
 
 const SCRIPT: &str = "exec sleep 1000";
 
@@ -126,6 +126,32 @@ fn r19_accounts_that_may_have_changed_since_are_read_before_anything_runs() {
         assert_ne!(second.pid, ahead);
         stage.until_true("it runs alone", |_| new_children(&old) == [second.pid]);
     });
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn r09_a_service_whose_cgroup_somebody_removed_comes_back_in_a_new_one() {
+    let mut stage = Stage::new(true);
+    let launch = Arc::new(sh(SCRIPT));
+    // From its first end on the folder of its cgroup stays open.
+    let (_, old) = die(&mut stage, &launch);
+    begin(stage.host(), &launch, 2);
+    let second = spawned(&mut stage);
+    let folder = cgroup_of(second.pid);
+    std::fs::write(folder.with_file_name("cgroup.procs"), second.pid.to_string()).unwrap();
+    stage.until_true("it is removed", |_| std::fs::remove_dir(&folder).is_ok());
+    kill(second);
+    assert_eq!(stage.exit("imap"), Exit::Signal(9));
+    stage.empty("imap");
+    begin(stage.host(), &launch, 3);
+    let third = spawned(&mut stage);
+    assert_eq!(cgroup_of(third.pid), folder);
+    stage.until_true("it is alone", |_| new_children(&old) == [third.pid]);
+    kill(third);
+    assert_eq!(stage.exit("imap"), Exit::Signal(9));
+    stage.empty("imap");
+    let made: Vec<i32> = new_children(&old).into_iter().filter(|pid| *pid != third.pid).collect();
+    assert_eq!(made.len(), 1, "the folder of the new one is known: {made:?}");
 }
 
 #[cfg(target_arch = "x86_64")]

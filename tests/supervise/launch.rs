@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use mailward::desired::{Launch, Limits};
 use mailward::model::Exit;
 
-use crate::stage::{Stage, sh, with_and_without_cgroups};
+use crate::stage::{Stage, cgroup_of, sh, with_and_without_cgroups};
 
 #[test]
 fn a_child_gets_its_user_group_directory_limits_and_a_clean_environment() {
@@ -93,15 +93,7 @@ fn a_child_leads_a_session_of_its_own() {
 fn where_no_cgroup_can_be_made_it_is_said_why_and_the_service_runs_all_the_same() {
     let mut stage = Stage::new(true);
     let first = stage.start("first", &sh("sleep 1000"), 1);
-    let mounts = fs::read_to_string("/proc/mounts").unwrap();
-    let mount = mounts.lines().find_map(|line| match line.split(' ').collect::<Vec<_>>()[..] {
-        [_, place, "cgroup2", ..] => Some(place),
-        _ => None,
-    });
-    let cgroup = fs::read_to_string(format!("/proc/{}/cgroup", first.pid)).unwrap();
-    let own = cgroup.lines().find_map(|line| line.strip_prefix("0::")).unwrap();
-    let of_instance = format!("{}{}", mount.unwrap(), own.strip_suffix("/first").unwrap());
-    fs::write(format!("{of_instance}/cgroup.max.descendants"), "1").unwrap();
+    fs::write(cgroup_of(first.pid).with_file_name("cgroup.max.descendants"), "1").unwrap();
     stage.start("second", &sh("exit 3"), 1);
     assert_eq!(stage.exit("second"), Exit::Code(3));
     stage.empty("second");
@@ -169,14 +161,10 @@ fn a_frozen_cgroup_holds_up_only_its_own_service_and_can_be_killed() {
     let mut stage = Stage::new(true);
     let launch = sh("exec sleep 1000");
     let identity = stage.start("ice", &launch, 1);
-    let cgroup = fs::read_to_string(format!("/proc/{}/cgroup", identity.pid)).unwrap();
-    let below = cgroup.lines().find_map(|l| l.strip_prefix("0::/")).unwrap().to_owned();
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
-    let mount = mounts.lines().find(|l| l.contains(" - cgroup2 ")).unwrap().split(' ').nth(4).unwrap().to_owned();
+    let freeze = cgroup_of(identity.pid).join("cgroup.freeze");
     rustix::process::kill_process(rustix::process::Pid::from_raw(identity.pid).unwrap(), rustix::process::Signal::KILL)
         .unwrap();
     stage.empty("ice");
-    let freeze = format!("{mount}/{below}/cgroup.freeze");
     fs::write(&freeze, "1").unwrap();
     stage.spawn("ice", &launch, 2);
     stage.start("water", &sh("exit 0"), 1);

@@ -35,6 +35,15 @@ pub(crate) fn with_and_without_cgroups(test: impl Fn(&mut Stage)) {
     }
 }
 
+/// The folder of a process's cgroup (version 2).
+pub(crate) fn cgroup_of(pid: i32) -> PathBuf {
+    let cgroup = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let below = cgroup.lines().find_map(|line| line.strip_prefix("0::/")).unwrap();
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let mount = mounts.lines().find(|line| line.contains(" - cgroup2 ")).unwrap().split(' ').nth(4).unwrap();
+    Path::new(mount).join(below)
+}
+
 /// A service that is this shell script.
 pub(crate) fn sh(script: &str) -> Launch {
     Launch {
