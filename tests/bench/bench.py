@@ -244,7 +244,7 @@ def build(out, dynamic):
 def out_of_the_cache(programs):
     """Has the programs read from the disk again. What was just written lies in the page cache in the large pieces it was written in, and
     a fault maps as much as one holds: half a megabyte more of the agent would count as resident than after a boot."""
-    for path in programs.values():
+    for path in filter(os.path.exists, programs.values()):
         with open(path, "rb") as file:
             os.fsync(file.fileno())
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
@@ -292,7 +292,7 @@ def main():
     variants = [variant for variant in given.variants if variant.name not in absent]
     if not variants:
         return 2
-    out_of_the_cache({name: path for name, path in programs.items() if os.path.exists(path)})
+    out_of_the_cache(programs)
     raise_limits(sizes["counts"])
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupted)
